@@ -1,0 +1,61 @@
+/* What one database's own catalog says of relations and functions: an immutable snapshot built from
+ * the rows of CATALOG_QUERY, read by whoever compiles plans. Knows no connection. */
+#pragma once
+
+#include "base/slice.h"
+#include "sql/value.h"
+
+/* The query whose rows feed catalog_add_row; one statement, text results. */
+extern const char CATALOG_QUERY[];
+
+struct catalog_column {
+    const char *name;
+    enum value_type type; /* TYPE_NONE where it may not be a dimension */
+    bool unique;          /* alone a full, immediate, valid, non-partial unique index */
+    bool generated;
+    bool has_default;     /* a default or identity makes it up where it is not given */
+};
+
+struct catalog_relation {
+    const char *schema, *name;
+    uint32_t oid;
+    char kind;            /* pg_class.relkind */
+    char persistence;     /* pg_class.relpersistence */
+    bool inherits;        /* has a parent or a child, or is partitioned */
+    bool triggers;        /* user triggers other than pgtier's own (names that begin "pgtier_") */
+    bool rules;           /* rewrite rules */
+    bool row_security;
+    bool cascades;        /* a foreign key of another table cascades (or sets) from it */
+    const struct catalog_column *columns;
+    unsigned ncolumns;
+};
+
+/* By function name, all overloads and schemas taken together: the worst of them. */
+struct catalog_function {
+    const char *name;
+    char volatility; /* 'i', 's' or 'v': the worst overload of pg_catalog */
+    bool user;       /* some schema other than pg_catalog has one of this name */
+    char user_volatility; /* the worst of those */
+    bool aggregate;
+};
+
+struct catalog;
+
+struct catalog *catalog_new(void);
+/* One row of CATALOG_QUERY; a NULL field has .at NULL. False where it is not of that form. */
+bool catalog_add_row(struct catalog *catalog, const struct slice *fields, unsigned count);
+/* Sorts and indexes; call once after the last row, before any look-up. */
+void catalog_finish(struct catalog *catalog);
+void catalog_ref(struct catalog *catalog);
+void catalog_unref(struct catalog *catalog);
+
+/* schema NULL: the one relation of that name in any schema but pg_toast and pg_temp; NULL where
+ * there is none or more than one (search_path is not looked at). pg_catalog names come first. */
+const struct catalog_relation *catalog_relation(const struct catalog *catalog, const char *schema,
+                                                const char *name);
+const struct catalog_column *catalog_column(const struct catalog_relation *relation,
+                                            const char *name);
+/* NULL where no function has this name. */
+const struct catalog_function *catalog_function(const struct catalog *catalog, const char *name);
+/* True where operators, casts or types that users made could run user code unseen. */
+bool catalog_user_operators(const struct catalog *catalog);

@@ -1,0 +1,136 @@
+/* The facts of a statement text, found once by parsing it: what it is, never what to do. Immutable
+ * after shape_new. Names are folded as PostgreSQL folds them and NUL-terminated. Value indexes are
+ * positions in struct values of any text of this shape. */
+#pragma once
+
+#include "base/hash.h"
+#include "sql/value.h"
+
+/* One statement's kind. name, text in explanations and rules */
+#define STATEMENT_KINDS(X)                                                                         \
+    X(EMPTY, "empty")                                                                              \
+    X(SELECT, "select")                                                                            \
+    X(INSERT, "insert")                                                                            \
+    X(UPDATE, "update")                                                                            \
+    X(DELETE, "delete")                                                                            \
+    X(MERGE, "merge")                                                                              \
+    X(TRUNCATE, "truncate")                                                                        \
+    X(COPY_FROM, "copy from")                                                                      \
+    X(COPY_TO, "copy to")                                                                          \
+    X(BEGIN, "begin")                                                                              \
+    X(COMMIT, "commit")                                                                            \
+    X(ROLLBACK, "rollback")                                                                        \
+    X(SAVEPOINT, "savepoint") /* also RELEASE and ROLLBACK TO */                                   \
+    X(SET, "set")             /* SET, RESET and their kin, but SET LOCAL and SET TRANSACTION */    \
+    X(SET_LOCAL, "set local") /* ends with the transaction */                                      \
+    X(SHOW, "show")                                                                                \
+    X(EXPLAIN, "explain")                                                                          \
+    X(PREPARE, "prepare")                                                                          \
+    X(EXECUTE, "execute")                                                                          \
+    X(DEALLOCATE, "deallocate")                                                                    \
+    X(DISCARD, "discard")                                                                          \
+    X(DECLARE, "declare") /* a cursor */                                                           \
+    X(FETCH, "fetch")     /* FETCH, MOVE, CLOSE */                                                 \
+    X(LISTEN, "listen")   /* also UNLISTEN */                                                      \
+    X(NOTIFY, "notify")                                                                            \
+    X(LOCK, "lock")                                                                                \
+    X(LOAD, "load")                                                                                \
+    X(TWO_PHASE, "two-phase") /* PREPARE TRANSACTION, COMMIT/ROLLBACK PREPARED */                  \
+    X(DO, "do")                                                                                    \
+    X(CALL, "call")                                                                                \
+    X(DDL, "ddl")                                                                                  \
+    X(MAINTENANCE, "maintenance") /* VACUUM, ANALYZE, CHECKPOINT, CLUSTER, REINDEX */              \
+    X(UTILITY, "utility")         /* any other */                                                  \
+    X(UNPARSABLE, "unparsable")
+
+enum statement_kind {
+#define X(name, text) STATEMENT_##name,
+    STATEMENT_KINDS(X)
+#undef X
+        STATEMENT_KIND_COUNT
+};
+
+const char *statement_kind_text(enum statement_kind kind);
+
+enum { GIVEN_UNKNOWN = -1, GIVEN_DEFAULT = -2, GIVEN_NULL = -3 };
+
+/* How an occurrence of a relation is used. */
+enum ref_use { REF_READ, REF_INSERT, REF_UPDATE, REF_DELETE, REF_TRUNCATE, REF_COPY_FROM };
+
+/* column = value, or column IN (values), by a top-level AND of the occurrence's WHERE (or of an
+ * inner join's ON; of an outer join's ON only for the nullable side). */
+struct shape_pin {
+    const char *column;
+    const char *cast;      /* the type a value is cast to, NULL where none is */
+    const int16_t *values; /* value indexes */
+    unsigned nvalues;
+};
+
+/* One occurrence of a relation: in FROM, or as the target of a write. MERGE and ON CONFLICT DO
+ * UPDATE give one occurrence per kind of write. */
+struct shape_ref {
+    const char *schema; /* NULL: to be found by search_path */
+    const char *name;
+    enum ref_use use;
+    unsigned statement; /* index in shape.statements */
+    bool locked;        /* FOR UPDATE / FOR SHARE reaches it */
+    const struct shape_pin *pins; /* of a READ, UPDATE or DELETE */
+    unsigned npins;
+    /* INSERT: the columns given and, row by row, their values; UPDATE: the columns set, one row.
+     * given[row * ncolumns + column] is a value index or GIVEN_x. An INSERT without a column list
+     * has `positional`; INSERT .. SELECT has nrows 0. */
+    const char *const *columns;
+    unsigned ncolumns, nrows;
+    const int16_t *given;
+    bool positional;
+};
+
+struct shape_path { /* professional_data->'financialMetrics'->>'annualRevenue' */
+    const char *column;
+    const char *path; /* keys joined by '.' */
+};
+
+struct shape_function { /* called anywhere in the text, aggregates included */
+    const char *schema; /* NULL: by search_path */
+    const char *name;
+    bool aggregate;     /* known from the grammar or by name as an aggregate of PostgreSQL */
+};
+
+struct shape {
+    struct hash128 hash;
+    unsigned nvalues; /* placeholders */
+    size_t bytes;     /* what it costs in memory */
+    const char *text; /* normalised text with $1, $2.. for values, cut at 2 kB; for SHOW SHAPES */
+
+    const uint8_t *statements; /* enum statement_kind of each statement */
+    unsigned nstatements;
+
+    const struct shape_ref *refs;
+    unsigned nrefs;
+    const char *const *columns; /* names of columns read anywhere, without doubles */
+    unsigned ncolumns;
+    const struct shape_path *paths;
+    unsigned npaths;
+    const struct shape_function *functions;
+    unsigned nfunctions;
+    const char *const *types; /* type names used in casts, without doubles */
+    unsigned ntypes;
+    const char *const *metrics; /* aggregates as "avg(health_score)", in order of appearance */
+    unsigned nmetrics;
+
+    bool star;        /* reads all columns of something */
+    bool aggregates;  /* an aggregate or GROUP BY, at any level */
+    bool writes;      /* some statement may change rows, or is not known not to */
+    bool locks;       /* FOR UPDATE / SHARE, LOCK */
+    bool session;     /* leaves something on the session: SET, PREPARE, LISTEN, temp table,
+                         DECLARE WITH HOLD, LOAD, session advisory lock, set_config(.., false) */
+    bool transaction; /* holds BEGIN, COMMIT, ROLLBACK, SAVEPOINT or two-phase statements */
+    bool volatile_time; /* SQL value functions: CURRENT_TIMESTAMP, CURRENT_USER, ... */
+    bool unknown;     /* something in it was not understood: counts as a write to everything */
+    bool explains_write; /* EXPLAIN ANALYZE of a write (a plain EXPLAIN is a read) */
+};
+
+/* Parses `text` (whose fingerprint is `hash`, with `values` its values) in full, every statement of
+ * it. Never NULL: what does not parse is a shape of one UNPARSABLE statement that is unknown. */
+struct shape *shape_new(struct slice text, struct hash128 hash, const struct values *values);
+void shape_free(struct shape *shape);

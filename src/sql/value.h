@@ -1,0 +1,57 @@
+/* A value that a statement carries: a literal of its text or a parameter bound to it. */
+#pragma once
+
+#include "base/slice.h"
+
+enum value_kind {
+    VALUE_NULL,    /* a parameter bound to NULL */
+    VALUE_INTEGER, /* a literal of digits; bytes are the digits */
+    VALUE_NUMBER,  /* another numeric literal */
+    VALUE_STRING,  /* '...', E'...', $tag$...$tag$; bytes are what is between the quotes, as written */
+    VALUE_OTHER,   /* B'..', X'..', U&'..': bytes are the whole literal */
+    VALUE_PARAM,   /* $n not yet bound; number is n, 1-based */
+    VALUE_TEXT,    /* a parameter bound in text format */
+    VALUE_BINARY   /* a parameter bound in binary format (oid tells of what) */
+};
+
+struct value {
+    uint8_t kind;    /* enum value_kind */
+    bool escaped;    /* VALUE_STRING: bytes still hold '' or \x escapes */
+    bool backslash;  /* VALUE_STRING: E'...': a backslash escapes */
+    uint32_t number; /* VALUE_PARAM */
+    uint32_t oid;    /* bound parameters: the declared type, 0 where none was declared */
+    uint32_t pos;    /* literals and params: offset in the text of their first byte */
+    struct slice bytes;
+};
+
+enum { VALUES_MAX = 64 };
+
+/* The values of one statement text in the order of the shape's placeholders. Slices point into the
+ * text or the Bind message and are valid as long as those are. */
+struct values {
+    struct value at[VALUES_MAX];
+    unsigned count;  /* placeholders in the text, may exceed VALUES_MAX */
+    bool complete;   /* count <= VALUES_MAX: every value is in `at` */
+};
+
+enum value_type { /* types whose equality is equality of a canonical form */
+    TYPE_NONE,    /* any other: never pinned */
+    TYPE_INT2,
+    TYPE_INT4,
+    TYPE_INT8,
+    TYPE_UUID,
+    TYPE_BOOL,
+    TYPE_TEXT, /* text and varchar, deterministic collation */
+};
+
+enum { CANON_MAX = 256 };
+
+/* The canonical bytes of a value compared by = with a column of `type`: decimal digits of an
+ * integer, 36 lower-case characters of a uuid, t or f, the text itself. Returns its length, or -1
+ * where equality with it cannot be proved to be equality of bytes (NULL, another type, out of
+ * range, over CANON_MAX, a form not understood). `out` holds CANON_MAX bytes. Pure. */
+int value_canon(const struct value *value, enum value_type type, char *out);
+
+/* For types whose text is of one form (text, varchar, int, bool...): the value's own bytes with
+ * escapes resolved, for matching against names in the rules. Returns length or -1. */
+int value_plain(const struct value *value, char *out, size_t cap);
