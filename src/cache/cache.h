@@ -1,0 +1,86 @@
+/* Answers kept: one store (in memory or Redis), one flight for many askers, one recorder per
+ * answer on its way. Whether an entry is still new enough is the asker's to say. */
+#pragma once
+
+#include "base/buf.h"
+#include "base/ring.h"
+#include "cache/key.h"
+
+struct cache;
+struct flight;
+
+struct cache_settings {
+    const char *store;     /* "memory", or redis://[user:password@]host:port[/db] */
+    uint64_t memory;       /* bytes of the memory store */
+    uint64_t max_entry;    /* bytes of one answer: larger ones are not kept */
+    int64_t timeout;       /* ns, of one request to Redis */
+};
+
+/* An answer: whole messages as the server sent them. Valid until the ask is left. */
+struct entry {
+    struct slice columns;  /* RowDescription */
+    struct slice rows;     /* DataRows */
+    struct slice complete; /* CommandComplete */
+    const uint64_t *stamps;
+    unsigned nstamps;
+};
+
+enum cache_verdict {
+    CACHE_HIT,  /* ask.entry is the answer */
+    CACHE_LEAD, /* nobody knows it: fetch it, record it and call cache_land or cache_drop */
+    CACHE_ALONE, /* fetch it for yourself: another flight is of other stamps, or the store is away */
+    CACHE_WAIT, /* ask.done will be called with one of the above */
+};
+
+/* One request's question; the caller's storage, from cache_ask until cache_leave. */
+struct cache_ask {
+    const struct key *key;
+    const struct cache_class *cache;
+    const uint64_t *stamps; /* as they were when the read began */
+    unsigned nstamps;
+    bool joinable; /* nothing was pending then: it may wait for another's fetch, or be waited for */
+    /* True where an entry with these stamps may answer now. */
+    bool (*valid)(void *owner, const uint64_t *stamps, unsigned nstamps);
+    void (*done)(struct cache_ask *ask, enum cache_verdict verdict);
+    void *owner;
+    int64_t now; /* set before cache_ask */
+    struct entry entry; /* of a HIT */
+    /* private */
+    struct cache *in;
+    struct flight *flight;
+    struct ring link;
+    void *held;
+    int stage;
+    struct buf record;
+    size_t columns_end, rows_end;
+    bool spoilt;
+};
+
+struct loop;
+/* `store` refused (bad URL): NULL and *why. A Redis that is away is no error: it is tried again. */
+struct cache *cache_new(struct loop *loop, const struct cache_settings *settings, const char **why);
+void cache_free(struct cache *cache);
+uint64_t cache_name_space(const struct cache *cache);
+
+enum cache_verdict cache_ask(struct cache *cache, struct cache_ask *ask);
+
+/* The leader hands on what the server says, message by message or in runs of whole or partial
+ * DataRows; anything else but RowDescription, DataRow, CommandComplete spoils the recording. */
+void cache_record(struct cache_ask *ask, uint8_t type, struct slice bytes);
+/* The answer is whole: kept, and those who wait are answered. */
+void cache_land(struct cache_ask *ask, int64_t now);
+/* It failed, or must not be kept: those who wait go on their own. */
+void cache_drop(struct cache_ask *ask);
+/* The asker is done, has given up or is gone, whatever the stage; legal at any time after cache_ask,
+ * also inside `done`, and twice. A leader that leaves without landing drops. */
+void cache_leave(struct cache_ask *ask);
+
+struct cache_class_figures {
+    uint64_t hits, misses, waits, stored, rejected, evicted, invalid, entries, bytes;
+};
+void cache_figures(const struct cache *cache, const struct cache_class *cls,
+                   struct cache_class_figures *figures);
+/* "memory", "redis", or "redis (away)". */
+const char *cache_store_state(const struct cache *cache);
+/* Counters and budgets go by class index; call at start and after a reload. */
+void cache_set_classes(struct cache *cache, const struct rules *rules);

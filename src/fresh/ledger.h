@@ -1,0 +1,51 @@
+/* The part of the program that knows what was last written where: per cell the LSN of the last
+ * commit that touched it, a stamp that is new at every touch, and how many writes are pending on it.
+ * One ledger a database. Calls are safe from any thread. */
+#pragma once
+
+#include "fresh/footprint.h"
+
+struct ledger;
+
+/* What a read needs, as it was when the read began. */
+struct need {
+    uint64_t lsn;   /* who answers must be at or past it */
+    bool pending;   /* some occurrence has only alternatives with a write under way */
+    uint16_t count; /* stamps, one a cell of the footprint, in its order */
+    uint64_t stamps[FOOTPRINT_CELLS];
+};
+
+/* The memory ledger: at most `max_cells`; what is evicted leaves a floor. Starts with
+ * (database, *) pending until ledger_open. */
+struct ledger *ledger_new(size_t max_cells);
+void ledger_free(struct ledger *ledger);
+
+/* The primary is known and every transaction that ran when we started has ended; `floor` is its
+ * insert LSN, polled after that. May be called again when the primary has changed: all cells are
+ * forgotten, and stamps handed out before are never valid again. */
+void ledger_open(struct ledger *ledger, uint64_t floor);
+/* The primary may have changed: pending for everyone until ledger_open. Keeps the marks of writes
+ * under way. */
+void ledger_shut(struct ledger *ledger);
+bool ledger_is_open(const struct ledger *ledger);
+
+/* Before a write is sent: its cells become pending. `added` comes from footprint_write. */
+void ledger_begin(struct ledger *ledger, const struct footprint_write *added);
+/* The server has said COMMIT and the LSN at or past its record is known: new stamps, lsn, and
+ * pending ends. `write` is the union of all that was begun. `lsn` 0: no replica exists. */
+void ledger_commit(struct ledger *ledger, const struct footprint_write *write, uint64_t lsn);
+/* It was rolled back: pending ends. */
+void ledger_abort(struct ledger *ledger, const struct footprint_write *write);
+
+/* What `read` needs now. `keep`: the read will be cached, so missing cells are made. */
+void ledger_need(struct ledger *ledger, const struct footprint_read *read, bool keep,
+                 struct need *need);
+/* True where for every occurrence some alternative has the stamps that were given and none pending:
+ * whatever was read from a source that was new enough when the stamps were taken is still new. */
+bool ledger_valid(struct ledger *ledger, const struct footprint_read *read, const uint64_t *stamps,
+                  unsigned count);
+
+struct ledger_figures {
+    uint64_t cells, begun, committed, aborted, evicted, pending;
+};
+void ledger_figures(struct ledger *ledger, struct ledger_figures *figures);

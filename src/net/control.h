@@ -1,0 +1,41 @@
+/* Control connections: one libpq connection to a node on which short queries of our own run one
+ * after the other, without ever blocking the loop. The data path never uses it. */
+#pragma once
+
+#include "net/loop.h"
+
+struct control;
+
+struct control_options {
+    const char *url;        /* a connection URI or key=value string */
+    const char *name;       /* application_name */
+    int64_t connect_timeout, query_timeout; /* ns; a query over its time drops the connection */
+    void (*up)(void *owner);               /* logged in */
+    void (*down)(void *owner, const char *why); /* lost or refused; tried again with back-off */
+    void *owner;
+};
+
+/* Starts connecting at once and again whenever lost, with back-off and jitter (100 ms to 5 s). Host
+ * names are resolved without blocking and handed to libpq as addresses (hostaddr). */
+struct control *control_new(struct loop *loop, const struct control_options *options);
+/* Outstanding queries get their `failed`; no call comes after it returns. */
+void control_free(struct control *control);
+bool control_is_up(const struct control *control);
+
+/* A query in the caller's storage, one at a time: `row` for each row of its result (text, .at NULL
+ * for NULL, valid until the call returns), then `done`. Exactly one of done and failed is called,
+ * later, never before control_ask has returned. */
+struct control_ask {
+    const char *sql; /* one statement; valid until the end */
+    void (*row)(void *owner, const struct slice *fields, unsigned count); /* may be NULL */
+    void (*done)(void *owner);
+    void (*failed)(void *owner, const char *why);
+    void *owner;
+    /* private */
+    void *next;
+    int state;
+};
+/* False where the connection is down: nothing is called. */
+bool control_ask(struct control *control, struct control_ask *ask);
+/* The asker no longer cares; legal at any time, also when it was never asked. */
+void control_forget(struct control *control, struct control_ask *ask);

@@ -1,0 +1,69 @@
+/* What the DBA's file says about relations, tiers, operations and caching: compiled, immutable,
+ * shared by reference and replaced whole at a reload. Loaded by rules/load.c from conf's tree. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { DIMENSIONS_MAX = 8, TIERS_MAX = 16 };
+
+struct relation {
+    const char *schema; /* NULL where the file names none */
+    const char *name;
+    const char *dimensions[DIMENSIONS_MAX]; /* most selective first */
+    bool unique[DIMENSIONS_MAX];            /* declared so; the catalog must agree */
+    unsigned ndimensions;
+};
+
+enum route { ROUTE_PRIMARY, ROUTE_REPLICA };
+const char *route_text(enum route route);
+
+enum freshness { FRESH_CAUSAL, FRESH_BOUND, FRESH_UNBOUNDED };
+
+struct cache_class {
+    const char *name;
+    const char *key;      /* "prof_eval:{user_id}:{id}" */
+    int64_t ttl;          /* ns */
+    uint32_t tiers;       /* bit i: tier i may be cached; 0: any query, its tier known or not */
+    bool compress;
+    uint64_t max_size;    /* bytes of all entries of the class in a memory store; 0: no own bound */
+    unsigned index;
+};
+
+struct operation_match;
+
+struct operation {
+    const char *name;
+    const struct operation_match *match;
+    int64_t target; /* ns; 0: none */
+    const struct cache_class *cache; /* NULL: not cached */
+    bool has_route;
+    enum route route;
+    enum freshness freshness;
+    int64_t bound; /* ns, of FRESH_BOUND */
+    unsigned index;
+    unsigned line; /* in the file, for explanations */
+};
+
+struct rules {
+    unsigned refs;
+    const struct relation *relations;
+    unsigned nrelations;
+    const char *tiers[TIERS_MAX]; /* lowest first */
+    unsigned ntiers;
+    const char *tier_relation, *tier_column; /* NULL where the file names none */
+    const struct operation *operations;
+    unsigned noperations;
+    const struct cache_class *classes;
+    unsigned nclasses;
+    enum route reads, writes; /* for what no operation says otherwise */
+    enum freshness freshness;
+    int64_t bound;
+};
+
+void rules_ref(struct rules *rules);
+void rules_unref(struct rules *rules);
+/* NULL where no relation of that name is declared. schema NULL matches any. */
+const struct relation *rules_relation(const struct rules *rules, const char *schema,
+                                      const char *name);
