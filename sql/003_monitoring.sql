@@ -6,7 +6,9 @@
 -- fetches nothing by its index). Here the tables decide, sizes and validity are shown, and the ratio is
 -- of index scans to all scans of the table: 100 means that nothing has read the table from end to end.
 
-CREATE OR REPLACE FUNCTION monitor_professional_tier_indexes()
+-- Dropped first: an earlier version may return other columns, which OR REPLACE refuses to change.
+DROP FUNCTION IF EXISTS monitor_professional_tier_indexes();
+CREATE FUNCTION monitor_professional_tier_indexes()
 RETURNS TABLE (
     index_name       text,
     table_name       text,
