@@ -26,7 +26,7 @@ SELECT k, jsonb_build_object(
             'Finding ' || md5(k || '.' || p) || ': '
             || repeat((ARRAY['margin under pressure, ', 'stock turns slowly, ', 'renewals are early, ',
                              'one supplier dominates, '])[1 + (k + p) % 4], 3 + (k + p) % 6))
-        FROM generate_series(1, 2 + (k * k) % 60) p)) AS doc
+        FROM generate_series(1, 2 + (k * k) % 99) p)) AS doc
 FROM generate_series(0, 499) k;
 ALTER TABLE section ADD PRIMARY KEY (k);
 ANALYZE section;
