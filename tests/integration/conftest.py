@@ -1,0 +1,64 @@
+"""Servers for the tests: one cluster a session, one pgtier a set of settings, ended by pid."""
+import pathlib
+import shutil
+import tempfile
+
+import pytest
+
+from cluster import Cluster
+from proxy import Pgtier
+
+ROWS = 1000
+
+
+def pytest_addoption(parser):
+    parser.addoption("--keep", action="store_true", help="keep the folder of data and logs")
+
+
+@pytest.fixture(scope="session")
+def folder(request):
+    path = pathlib.Path(tempfile.mkdtemp(prefix="pgtier-tests-"))
+    path.chmod(0o755)
+    yield path
+    if request.config.getoption("--keep") or request.session.testsfailed:
+        print(f"\nlogs and data are in {path}")
+    else:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def cluster(folder):
+    servers = Cluster(folder / "cluster").start()
+    try:
+        servers.load(ROWS)
+        servers.catch_up()
+        yield servers
+    finally:
+        servers.stop()
+
+
+@pytest.fixture(scope="module")
+def start(cluster, folder, request):
+    """start(settings) -> a running Pgtier; all are stopped and checked at the end of the module."""
+    started = []
+
+    def new(over=None, on=cluster, **kwargs):
+        name = f"{request.module.__name__}-{len(started)}"
+        proxy = Pgtier(on, folder / name, over, **kwargs)
+        started.append(proxy)
+        return proxy.start()
+
+    yield new
+    faults = []
+    for proxy in started:
+        try:
+            proxy.stop()
+        except AssertionError as fault:
+            faults.append(str(fault))
+    assert not faults, "\n".join(faults)
+
+
+@pytest.fixture(scope="module")
+def pgtier(start):
+    """pgtier with the shipped settings, for tests that need no others."""
+    return start()
