@@ -1,0 +1,71 @@
+/* Servers of one node for one (dbname, user), lent to one client at a time, first come first served. */
+#pragma once
+
+#include "base/err.h"
+#include "base/ring.h"
+#include "net/loop.h"
+#include "pool/server.h"
+
+struct pool;
+struct pool_set;
+
+/* Where a pool's servers live; strings live as long as the set. */
+struct pool_place {
+    const char *node; /* for people: "host:port" */
+    const char *host;
+    int port;
+    const char *dbname, *user, *password; /* password NULL: none known */
+    const unsigned *instance; /* the node's instance counter, noted by each server at login */
+};
+
+struct pool_settings {
+    unsigned size;
+    int64_t wait_timeout, idle_timeout, connect_timeout; /* ns */
+};
+
+/* All pools of one database. */
+struct pool_set *pool_set_new(struct loop *loop, const struct pool_settings *settings);
+/* Closes every server; `closed` is called once the last has closed, and the set is freed then. */
+void pool_set_free(struct pool_set *set);
+void pool_set_change(struct pool_set *set, const struct pool_settings *settings);
+/* Found or made. */
+struct pool *pool_of(struct pool_set *set, const struct pool_place *place);
+
+/* A wish for a server, in the caller's storage, from pool_take to pool_leave. */
+struct take {
+    struct server *server; /* while holding */
+    /* After WAIT: a server (take.server) or an error (take.server NULL). Never before pool_take has
+     * returned. */
+    void (*done)(struct take *take, const struct err *err);
+    void *owner;
+    /* private */
+    struct pool *pool;
+    struct ring link;
+    int64_t since;
+};
+enum take_verdict { TAKE_HAVE, TAKE_WAIT };
+enum take_verdict pool_take(struct pool *pool, struct take *take);
+/* Gives back a server that owes nothing and is outside a transaction. `used`: state of the client's
+ * may be left on it, so it is reset before anyone else gets it. */
+void pool_give(struct take *take, bool used);
+/* The server is in an unknown state: it is closed. */
+void pool_drop(struct take *take);
+/* Legal in any state: waiting leaves the queue, holding drops the server. */
+void pool_leave(struct take *take);
+
+/* What a server of this pool said of its settings at its last login; NULL: nobody has logged in
+ * yet. Whole ParameterStatus messages. */
+const struct buf *pool_welcome(const struct pool *pool);
+
+struct pool_figures {
+    const struct pool_place *place;
+    unsigned size, idle, taken, logins, waiting;
+    int64_t longest_wait; /* ns, of those who wait now */
+    uint64_t takes, waits, wait_ns, timeouts, login_failures, servers_made;
+};
+void pool_set_each(struct pool_set *set,
+                   void (*each)(void *with, const struct pool_figures *figures), void *with);
+void pool_set_servers(struct pool_set *set,
+                      void (*each)(void *with, const struct pool_place *place,
+                                   const struct server *server),
+                      void *with);

@@ -1,0 +1,30 @@
+/* Settings of a session or a server by name: what a client asked for, what a server reported. */
+#pragma once
+
+#include "base/buf.h"
+#include "base/slice.h"
+
+struct var {
+    char *name, *value;
+    bool reported; /* the server tells of its changes by ParameterStatus */
+};
+
+struct vars {
+    struct var *at;
+    unsigned count, cap;
+};
+
+void vars_clear(struct vars *vars);
+/* Sets or replaces. Names are compared without regard to case. */
+void vars_set(struct vars *vars, struct slice name, struct slice value, bool reported);
+void vars_remove(struct vars *vars, struct slice name);
+/* NULL where it is not known. */
+const struct var *vars_find(const struct vars *vars, struct slice name);
+/* True where a session may set this reported setting, so that it differs between sessions. */
+bool vars_settable(struct slice name);
+/* Appends SET and RESET statements that make `server` as `session` wants it, to `sql`; false where
+ * nothing differs. Settings of the server that the session does not name and that we once set are
+ * reset. `server` is changed to what it will be. */
+bool vars_match(struct vars *server, const struct vars *session, struct buf *sql);
+/* Over names and values in any order. */
+uint64_t vars_hash(const struct vars *vars);

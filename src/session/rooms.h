@@ -1,0 +1,68 @@
+/* Everything a request meets, built once per loop by app. */
+#pragma once
+
+#include "base/ring.h"
+#include "cache/cache.h"
+#include "fresh/ledger.h"
+#include "guard/users.h"
+#include "net/loop.h"
+#include "pool/pool.h"
+#include "route/topology.h"
+#include "rules/plan.h"
+#include "session/trail.h"
+#include "sql/shapes.h"
+
+struct session;
+
+/* A database that clients may name. */
+struct database {
+    const char *name;
+    uint64_t hash;
+    struct rooms *rooms;
+    struct topology *topology;
+    struct ledger *ledger;
+    struct shapes shapes;
+    struct catalog *catalog;   /* NULL: not known (yet, or since DDL passed through) */
+    uint64_t plan_epoch;       /* grows with every change of rules or catalog */
+    struct pool_set *pools;
+    bool has_replicas;
+    int64_t max_lag;
+    unsigned turn;             /* of replicas */
+};
+
+/* Answers on a virtual database: see admin/console.h. */
+struct console {
+    /* One query text in; whole messages up to and with CommandComplete or ErrorResponse out. */
+    void (*run)(void *owner, struct session *session, struct slice text, struct buf *out);
+    bool (*allows)(void *owner, const char *user);
+    /* EXPLAIN ROUTE from a client of a real database; false: the text is not that. */
+    bool (*explain)(void *owner, struct session *session, struct slice text, struct buf *out);
+    void *owner;
+};
+
+struct rooms {
+    struct loop *loop;
+    struct rules *rules;
+    struct users *users;
+    struct cache *cache;
+    struct database *databases;
+    unsigned ndatabases;
+    struct console console;
+    struct trail_sink sink;
+    bool session_pooling;
+    unsigned max_clients;
+    size_t max_request;        /* bytes of a request that are read whole */
+    struct ring sessions;      /* struct session.link */
+    unsigned nsessions, nlogins; /* sessions includes those logging in */
+    struct map keys;           /* sessions by cancel key */
+    uint64_t refused;          /* clients turned away by max_clients */
+    struct buf scratch;        /* for building what is sent at once */
+    uint64_t session_number;
+};
+
+struct database *rooms_database(struct rooms *rooms, struct slice name);
+/* New rules or a new catalog: every plan is compiled anew at its next use. */
+void rooms_set_rules(struct rooms *rooms, struct rules *rules);
+void database_set_catalog(struct database *database, struct catalog *catalog);
+/* The plan of a shape under today's rules and catalog; valid until the next change of either. */
+const struct plan *database_plan(struct database *database, struct known_shape *known);

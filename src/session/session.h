@@ -1,0 +1,28 @@
+/* One client's conversation, from its first byte to its last. */
+#pragma once
+
+#include "net/stream.h"
+#include "session/rooms.h"
+
+/* Takes a client's stream over; it frees itself when the client is gone. */
+void session_new(struct rooms *rooms, struct stream *stream);
+/* Ends every session with FATAL 57P01; they are gone some turns of the loop later. */
+void session_end_all(struct rooms *rooms);
+
+/* What the console tells of a session; strings live until the call returns. */
+struct session_figures {
+    uint64_t number;
+    const char *user, *database, *application_name, *peer;
+    const char *state;  /* "login", "idle", or the name of a step */
+    const char *pinned; /* why it keeps its server; NULL: it does not */
+    uint64_t requests;
+    int64_t connected, since; /* loop time: of the connection, of the state */
+    const char *node;   /* whose server it has; NULL: none */
+    uint32_t server_pid;
+    size_t queued;      /* bytes the client has not read yet */
+};
+void session_each(struct rooms *rooms,
+                  void (*each)(void *with, const struct session_figures *figures), void *with);
+/* Which database, user and settings a session has; for EXPLAIN ROUTE. */
+struct database *session_database(struct session *session);
+void session_asker(const struct session *session, struct asker *asker);

@@ -1,0 +1,60 @@
+/* What one request did, told to whoever keeps records once ReadyForQuery has left. */
+#pragma once
+
+#include "rules/plan.h"
+#include "sql/shapes.h"
+
+/* The steps of a request in order: name. The names are labels of logs and metrics. */
+#define STEPS(X)                                                                                   \
+    X(INSPECT, "inspect")                                                                          \
+    X(JUDGE, "judge")                                                                              \
+    X(NEED, "need")                                                                                \
+    X(ANSWER, "answer")                                                                            \
+    X(ROUTE, "route")                                                                              \
+    X(TAKE, "take")                                                                                \
+    X(RELAY, "relay")
+
+enum step_name {
+#define X(name, text) STEP_##name,
+    STEPS(X)
+#undef X
+        STEP_COUNT
+};
+const char *step_text(enum step_name step);
+
+/* Who answered. */
+#define SOURCES(X)                                                                                 \
+    X(NONE, "none") /* refused, or nothing to ask: an error of ours, an empty request */           \
+    X(CACHE, "cache")                                                                              \
+    X(REPLICA, "replica")                                                                          \
+    X(PRIMARY, "primary")
+
+enum source {
+#define X(name, text) SOURCE_##name,
+    SOURCES(X)
+#undef X
+        SOURCE_COUNT
+};
+const char *source_text(enum source source);
+
+struct trail {
+    const struct rules *rules;         /* which operation and tier are of */
+    const struct operation *operation; /* NULL: none matched */
+    int tier;                          /* index in rules.tiers, or -1 */
+    enum source source;
+    struct known_shape *known;         /* NULL: not one statement, or not understood */
+    const struct cache_class *cache;   /* NULL: not cacheable, see `uncached` */
+    enum plan_reason uncached, primary; /* why not from the cache; why from the primary */
+    bool write, failed;
+    bool led, joined;                  /* led a flight; was answered by another's flight */
+    bool asked_again;                  /* a replica's answer was thrown away or was an error */
+    uint64_t rows, bytes;              /* to the client */
+    int64_t began, ended;              /* ns, clock_now */
+    int64_t spent[STEP_COUNT];         /* ns in each step; 0: not entered */
+};
+
+/* Where trails go. `trail` is valid until the call returns. */
+struct trail_sink {
+    void (*finished)(void *owner, const struct trail *trail);
+    void *owner;
+};
