@@ -8,7 +8,7 @@ enum { HISTO_BUCKETS = 640 };
 
 struct histo {
     uint64_t count, sum, max; /* nanoseconds */
-    uint32_t buckets[HISTO_BUCKETS];
+    uint64_t buckets[HISTO_BUCKETS];
 };
 
 void histo_add(struct histo *histo, uint64_t ns);
