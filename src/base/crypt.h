@@ -13,8 +13,8 @@ void crypt_pbkdf2_sha256(struct slice password, struct slice salt, uint32_t iter
 void crypt_random(void *out, size_t len); /* ends the process where the system has no entropy */
 bool crypt_same(const void *a, const void *b, size_t len); /* in constant time */
 
-/* Standard alphabet with padding (RFC 4648, section 4). Encode: returns the length, out has room for
- * (len + 2) / 3 * 4 + 1 and is NUL-terminated. Decode: length, or -1 where it isn't base64 or is
- * longer than cap. */
+/* Standard alphabet with padding (RFC 4648, section 4). Encode: returns the length, out has room
+ * for (len + 2) / 3 * 4 + 1 and is NUL-terminated. Decode: length, or -1 where it isn't base64 or
+ * is longer than cap. */
 size_t crypt_base64(const void *in, size_t len, char *out);
 int crypt_unbase64(struct slice in, uint8_t *out, size_t cap);

@@ -32,8 +32,8 @@ void log_line(enum log_level level, const char *who, const char *format, ...)
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &utc);
     len = strftime(line, sizeof(line), "%Y-%m-%dT%H:%M:%S", &utc);
-    len += (size_t)snprintf(line + len, sizeof(line) - len, ".%03ldZ %s %s: ",
-                            now.tv_nsec / 1000000, names[level], who);
+    len += (size_t)snprintf(line + len, sizeof(line) - len,
+                            ".%03ldZ %s %s: ", now.tv_nsec / 1000000, names[level], who);
     if (len >= sizeof(line) - 2)
         len = sizeof(line) - 2;
     va_start(args, format);

@@ -16,7 +16,7 @@ struct map {
     size_t count, size; /* size is a power of two, or 0 */
 };
 
-#define MAP_OF(link, type, member) ((type *)((char *)(link) - offsetof(type, member)))
+#define MAP_OF(link, type, member) ((type *)((char *)(link)-offsetof(type, member)))
 
 /* The first member with this hash, NULL where there is none; map_next gives the ones after it that
  * have the same hash. The caller compares keys. */

@@ -9,7 +9,7 @@ struct ring {
     struct ring *next, *prev;
 };
 
-#define RING_OF(link, type, member) ((type *)((char *)(link) - offsetof(type, member)))
+#define RING_OF(link, type, member) ((type *)((char *)(link)-offsetof(type, member)))
 
 /* Walks a ring; the body may take `link` itself out, and nothing else. */
 #define RING_EACH(link, after, ring)                                                               \

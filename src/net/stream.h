@@ -32,8 +32,8 @@ struct stream {
     const struct stream_kind *kind;
     const struct stream_events *events;
     void *owner;
-    char peer[80];    /* "127.0.0.1:5432", "unix" */
-    size_t queued;    /* bytes sent but not yet taken by the kernel */
+    char peer[80]; /* "127.0.0.1:5432", "unix" */
+    size_t queued; /* bytes sent but not yet taken by the kernel */
     bool paused, high, ended, closing;
 };
 
