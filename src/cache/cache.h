@@ -23,6 +23,7 @@ struct entry {
     struct slice complete; /* CommandComplete */
     const uint64_t *stamps;
     unsigned nstamps;
+    bool row; /* it holds at least one row */
 };
 
 enum cache_verdict {
@@ -38,9 +39,10 @@ struct cache_ask {
     const struct cache_class *cache;
     const uint64_t *stamps; /* as they were when the read began */
     unsigned nstamps;
-    bool joinable; /* nothing was pending then: it may wait for another's fetch, or be waited for */
-    /* True where an entry with these stamps may answer now. */
-    bool (*valid)(void *owner, const uint64_t *stamps, unsigned nstamps);
+    bool joinable; /* nothing was pending then: it may wait for another's fetch, or be waited for.
+                      Else it leads alone: its answer is kept, its stamps say if it is of use */
+    /* True where an entry with these stamps may answer now; `row` as ledger_valid takes it. */
+    bool (*valid)(void *owner, const uint64_t *stamps, unsigned nstamps, bool row);
     void (*done)(struct cache_ask *ask, enum cache_verdict verdict);
     void *owner;
     int64_t now; /* set before cache_ask */

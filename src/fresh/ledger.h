@@ -41,9 +41,11 @@ void ledger_abort(struct ledger *ledger, const struct footprint_write *write);
 void ledger_need(struct ledger *ledger, const struct footprint_read *read, bool keep,
                  struct need *need);
 /* True where for every occurrence some alternative has the stamps that were given and none pending:
- * whatever was read from a source that was new enough when the stamps were taken is still new. */
+ * whatever was read from a source that was new enough when the stamps were taken is still new.
+ * `row`: the answer is known to hold a row (cells that matter to an empty one are not looked at);
+ * false where that is not known yet. False too where `count` is not the footprint's. */
 bool ledger_valid(struct ledger *ledger, const struct footprint_read *read, const uint64_t *stamps,
-                  unsigned count);
+                  unsigned count, bool row);
 
 struct ledger_figures {
     uint64_t cells, begun, committed, aborted, evicted, pending;
