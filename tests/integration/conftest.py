@@ -21,9 +21,14 @@ def folder(request):
     path.chmod(0o755)
     yield path
     if request.config.getoption("--keep") or request.session.testsfailed:
-        print(f"\nlogs and data are in {path}")
+        request.config.kept_folder = path
     else:
         shutil.rmtree(path, ignore_errors=True)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if hasattr(config, "kept_folder"):
+        terminalreporter.write_line(f"logs and data are in {config.kept_folder}")
 
 
 @pytest.fixture(scope="session")
@@ -42,11 +47,11 @@ def start(cluster, folder, request):
     """start(settings) -> a running Pgtier; all are stopped and checked at the end of the module."""
     started = []
 
-    def new(over=None, on=cluster, **kwargs):
+    def new(over=None, on=cluster, ready=True, env=None):
         name = f"{request.module.__name__}-{len(started)}"
-        proxy = Pgtier(on, folder / name, over, **kwargs)
+        proxy = Pgtier(on, folder / name, over, env)
         started.append(proxy)
-        return proxy.start()
+        return proxy.start(ready)
 
     yield new
     faults = []

@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import time
 import urllib.request
@@ -72,9 +73,11 @@ class Pgtier:
         conf = settings(self.cluster, self.port, self.metrics_port, self.over)
         self.conf.write_text(json.dumps(conf, indent=2) + "\n", encoding="utf-8")
 
-    def start(self):
+    def start(self, ready=True):
+        """Returns once it serves; with `ready` false, once it listens."""
         self.write_conf()
-        env = dict(os.environ, ASAN_OPTIONS="abort_on_error=0:detect_leaks=1:exitcode=99",
+        # A small quarantine, so that resident memory says something under ASan too.
+        env = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:exitcode=99:quarantine_size_mb=16",
                    UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1:exitcode=99",
                    TSAN_OPTIONS="exitcode=99:halt_on_error=0",
                    **self.env)
@@ -84,7 +87,7 @@ class Pgtier:
             if not self.process.alive():
                 raise RuntimeError(f"pgtier ended with {self.process.popen.returncode}:\n{self.tail()}")
             try:
-                if self.ready():
+                if self.ready() if ready else self.listens():
                     return self
             except (OSError, psycopg.Error) as e:
                 if time.monotonic() > until:
@@ -92,6 +95,10 @@ class Pgtier:
             if time.monotonic() > until:
                 raise RuntimeError(f"pgtier is not ready\n{self.tail()}")
             time.sleep(0.05)
+
+    def listens(self):
+        with socket.create_connection(("127.0.0.1", self.port), 5):
+            return True
 
     def ready(self):
         """It answers queries, sees its nodes and has opened its ledger: what it needs for every route."""
