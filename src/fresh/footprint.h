@@ -1,6 +1,6 @@
 /* Which cells of the ledger a read depends on and which a write touches (the words are those of
- * src/fresh/README.md). A cell is named by a 64-bit hash; two cells of one hash are touched together,
- * which is coarse and never wrong. Pure. */
+ * src/fresh/README.md). A cell is named by a 64-bit hash; two cells of one hash are touched
+ * together, which is coarse and never wrong. Pure. */
 #pragma once
 
 #include "rules/plan.h"
@@ -10,8 +10,8 @@ enum { FOOTPRINT_CELLS = 96, FOOTPRINT_VALUES = 64 };
 /* The two cells of the database itself: (database, *) and (database, any). */
 enum { CELL_ALL = 1, CELL_ANY = 2 };
 
-/* A read: for every occurrence of a relation one or more alternatives (its pinned dimensions, or the
- * whole relation), each a set of cells. One alternative that is unchanged proves its occurrence
+/* A read: for every occurrence of a relation one or more alternatives (its pinned dimensions, or
+ * the whole relation), each a set of cells. One alternative that is unchanged proves its occurrence
  * unchanged; every occurrence must be. (database, *) is occurrence 0 of every read. */
 struct footprint_read {
     uint16_t ncells;
@@ -34,8 +34,8 @@ struct footprint_write {
 void footprint_read(const struct plan *plan, const struct pinned *pinned,
                     struct footprint_read *read);
 
-/* Adds what one request writes to the union in `write`; `added` is overwritten with those cells that
- * were not in it. A union that is full becomes everything. */
+/* Adds what one request writes to the union in `write`; `added` is overwritten with those cells
+ * that were not in it. A union that is full becomes everything. */
 void footprint_write(const struct plan *plan, const struct pinned *pinned,
                      struct footprint_write *write, struct footprint_write *added);
 /* A write that nobody can bound; as footprint_write. */

@@ -1,6 +1,6 @@
 /* The part of the program that knows what was last written where: per cell the LSN of the last
- * commit that touched it, a stamp that is new at every touch, and how many writes are pending on it.
- * One ledger a database. Calls are safe from any thread. */
+ * commit that touched it, a stamp that is new at every touch, and how many writes are pending on
+ * it. One ledger a database. Calls are safe from any thread. */
 #pragma once
 
 #include "fresh/footprint.h"
@@ -21,8 +21,10 @@ struct ledger *ledger_new(size_t max_cells);
 void ledger_free(struct ledger *ledger);
 
 /* The primary is known and every transaction that ran when we started has ended; `floor` is its
- * insert LSN, polled after that. May be called again when the primary has changed: all cells are
- * forgotten, and stamps handed out before are never valid again. */
+ * insert LSN, polled after that. Where the primary has changed, or replicas or rules of relations
+ * have come, call ledger_shut first, then poll, then open: all cells are forgotten, and stamps
+ * handed out before are never valid again. Commits between the two raise the floor if it is older.
+ */
 void ledger_open(struct ledger *ledger, uint64_t floor);
 /* The primary may have changed: pending for everyone until ledger_open. Keeps the marks of writes
  * under way. */

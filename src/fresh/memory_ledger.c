@@ -1,0 +1,388 @@
+/* The ledger in memory: a table of cells under one mutex. A cell that is not in it was touched by
+ * nothing since the last eviction or opening that could matter: it stands for the floor, an LSN and
+ * a stamp. Cells with a write under way are never evicted. Knows no SQL, no socket and no clock. */
+#include "fresh/ledger.h"
+
+#include "base/crypt.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/ring.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* How many cells a new one may look at to find one to evict. */
+enum { EVICT_STEPS = 32 };
+
+struct cell {
+    struct map_link link;
+    struct ring recent; /* in ledger.recent while nothing is pending */
+    uint64_t lsn, stamp;
+    uint32_t pending;
+    bool used;    /* since the last look for something to evict */
+    bool touched; /* since it was made, so that its stamp and the floor's may not be mixed up */
+};
+
+struct ledger {
+    pthread_mutex_t mutex;
+    struct map cells;
+    struct ring recent;   /* least recent first, with a second chance for the used ones */
+    struct cell all, any; /* the database's own, not in `cells`, never evicted */
+    size_t max_cells;
+    uint64_t floor_lsn, floor_stamp, last_stamp;
+    uint64_t shut_lsn; /* of the newest commit since ledger_shut: the next floor may be older */
+    atomic_bool open;
+    struct ledger_figures figures;
+};
+
+static uint64_t new_stamp(struct ledger *ledger)
+{
+    return ++ledger->last_stamp;
+}
+
+struct ledger *ledger_new(size_t max_cells)
+{
+    struct ledger *ledger = mem_new(sizeof(*ledger));
+
+    pthread_mutex_init(&ledger->mutex, NULL);
+    ring_init(&ledger->recent);
+    ring_init(&ledger->all.recent);
+    ring_init(&ledger->any.recent);
+    ledger->max_cells = max_cells;
+    crypt_random(&ledger->last_stamp, sizeof(ledger->last_stamp));
+    ledger->floor_stamp = new_stamp(ledger);
+    ledger->all.stamp = new_stamp(ledger);
+    ledger->any.stamp = new_stamp(ledger);
+    return ledger;
+}
+
+static struct cell *cell_of(struct map_link *link)
+{
+    return MAP_OF(link, struct cell, link);
+}
+
+static void free_cell(struct map_link *link, void *with)
+{
+    (void)with;
+    mem_free(cell_of(link));
+}
+
+void ledger_free(struct ledger *ledger)
+{
+    map_each(&ledger->cells, free_cell, NULL);
+    map_clear(&ledger->cells);
+    pthread_mutex_destroy(&ledger->mutex);
+    mem_free(ledger);
+}
+
+static struct cell *find(struct ledger *ledger, uint64_t name)
+{
+    struct map_link *link;
+
+    if (name == CELL_ALL)
+        return &ledger->all;
+    if (name == CELL_ANY)
+        return &ledger->any;
+    link = map_first(&ledger->cells, name);
+    return link ? cell_of(link) : NULL;
+}
+
+/* The floor rises to the cell. Its stamp changes only if the cell was touched since it was made: a
+ * floor stamp given out before that for the then missing cell must not look unchanged. */
+static void evict(struct ledger *ledger, struct cell *cell)
+{
+    if (cell->lsn > ledger->floor_lsn)
+        ledger->floor_lsn = cell->lsn;
+    if (cell->touched)
+        ledger->floor_stamp = new_stamp(ledger);
+    map_remove(&ledger->cells, &cell->link);
+    ring_leave(&cell->recent);
+    mem_free(cell);
+    ledger->figures.evicted++;
+}
+
+static void make_room(struct ledger *ledger)
+{
+    for (int step = 0; step < EVICT_STEPS && ledger->cells.count >= ledger->max_cells; step++) {
+        struct ring *first = ring_first(&ledger->recent);
+        struct cell *cell;
+
+        if (!first)
+            return;
+        cell = RING_OF(first, struct cell, recent);
+        if (cell->used && step < EVICT_STEPS / 2) {
+            cell->used = false;
+            ring_leave(first);
+            ring_append(&ledger->recent, first);
+        } else {
+            evict(ledger, cell);
+        }
+    }
+}
+
+static struct cell *make(struct ledger *ledger, uint64_t name)
+{
+    struct cell *cell;
+
+    make_room(ledger);
+    cell = mem_new(sizeof(*cell));
+    cell->lsn = ledger->floor_lsn;
+    cell->stamp = new_stamp(ledger);
+    map_add(&ledger->cells, &cell->link, name);
+    ring_init(&cell->recent);
+    ring_append(&ledger->recent, &cell->recent);
+    return cell;
+}
+
+static struct cell *find_or_make(struct ledger *ledger, uint64_t name)
+{
+    struct cell *cell = find(ledger, name);
+
+    return cell ? cell : make(ledger, name);
+}
+
+/* All cells are forgotten but those with a write under way, whose end is still to come; no stamp of
+ * before is any cell's or the floor's afterwards. */
+static void forget_all(struct ledger *ledger)
+{
+    struct ring *link;
+
+    while ((link = ring_first(&ledger->recent))) {
+        struct cell *cell = RING_OF(link, struct cell, recent);
+
+        map_remove(&ledger->cells, &cell->link);
+        ring_leave(link);
+        mem_free(cell);
+    }
+}
+
+static void start_anew(struct map_link *link, void *with)
+{
+    struct ledger *ledger = with;
+
+    cell_of(link)->lsn = ledger->floor_lsn;
+    cell_of(link)->stamp = new_stamp(ledger);
+}
+
+void ledger_open(struct ledger *ledger, uint64_t floor)
+{
+    pthread_mutex_lock(&ledger->mutex);
+    ledger->floor_lsn = floor > ledger->shut_lsn ? floor : ledger->shut_lsn;
+    ledger->floor_stamp = new_stamp(ledger);
+    forget_all(ledger);
+    map_each(&ledger->cells, start_anew, ledger);
+    start_anew(&ledger->all.link, ledger);
+    start_anew(&ledger->any.link, ledger);
+    atomic_store(&ledger->open, true);
+    pthread_mutex_unlock(&ledger->mutex);
+}
+
+void ledger_shut(struct ledger *ledger)
+{
+    pthread_mutex_lock(&ledger->mutex);
+    atomic_store(&ledger->open, false);
+    ledger->shut_lsn = 0;
+    pthread_mutex_unlock(&ledger->mutex);
+}
+
+bool ledger_is_open(const struct ledger *ledger)
+{
+    return atomic_load(&ledger->open);
+}
+
+void ledger_begin(struct ledger *ledger, const struct footprint_write *added)
+{
+    if (added->ncells == 0)
+        return;
+    pthread_mutex_lock(&ledger->mutex);
+    for (unsigned i = 0; i < added->ncells; i++) {
+        struct cell *cell = find_or_make(ledger, added->cells[i]);
+
+        if (cell->pending++ == 0) {
+            ring_leave(&cell->recent);
+            ledger->figures.pending++;
+        }
+    }
+    ledger->figures.begun++;
+    pthread_mutex_unlock(&ledger->mutex);
+}
+
+static void end_pending(struct ledger *ledger, struct cell *cell)
+{
+    if (cell->pending == 0 || --cell->pending > 0)
+        return;
+    ledger->figures.pending--;
+    if (cell != &ledger->all && cell != &ledger->any)
+        ring_append(&ledger->recent, &cell->recent);
+}
+
+void ledger_commit(struct ledger *ledger, const struct footprint_write *write, uint64_t lsn)
+{
+    if (write->ncells == 0)
+        return;
+    pthread_mutex_lock(&ledger->mutex);
+    for (unsigned i = 0; i < write->ncells; i++) {
+        struct cell *cell = find_or_make(ledger, write->cells[i]);
+
+        cell->stamp = new_stamp(ledger);
+        cell->touched = true;
+        if (lsn > cell->lsn)
+            cell->lsn = lsn;
+        end_pending(ledger, cell);
+    }
+    if (lsn > ledger->shut_lsn)
+        ledger->shut_lsn = lsn;
+    ledger->figures.committed++;
+    pthread_mutex_unlock(&ledger->mutex);
+}
+
+void ledger_abort(struct ledger *ledger, const struct footprint_write *write)
+{
+    if (write->ncells == 0)
+        return;
+    pthread_mutex_lock(&ledger->mutex);
+    for (unsigned i = 0; i < write->ncells; i++) {
+        struct cell *cell = find(ledger, write->cells[i]);
+
+        if (cell)
+            end_pending(ledger, cell);
+    }
+    ledger->figures.aborted++;
+    pthread_mutex_unlock(&ledger->mutex);
+}
+
+/* Where the alternative (or occurrence) that starts at cell `i` ends. */
+static unsigned end_of_alternative(const struct footprint_read *read, unsigned i)
+{
+    unsigned end = i + 1;
+
+    while (end < read->ncells && read->occurrence[end] == read->occurrence[i] &&
+           read->alternative[end] == read->alternative[i])
+        end++;
+    return end;
+}
+
+struct position {
+    uint64_t lsn;
+    bool pending;
+};
+
+/* What one alternative needs: the most of its cells. */
+static struct position need_alternative(struct ledger *ledger, const struct footprint_read *read,
+                                        unsigned from, unsigned to, bool keep, uint64_t *stamps)
+{
+    struct position position = {0};
+
+    for (unsigned i = from; i < to; i++) {
+        struct cell *cell = find(ledger, read->cells[i]);
+        uint64_t lsn = ledger->floor_lsn;
+
+        stamps[i] = ledger->floor_stamp;
+        if (!cell && keep)
+            cell = make(ledger, read->cells[i]);
+        if (cell) {
+            cell->used = true;
+            stamps[i] = cell->stamp;
+            lsn = cell->lsn;
+            position.pending |= cell->pending > 0;
+        }
+        if (lsn > position.lsn)
+            position.lsn = lsn;
+    }
+    return position;
+}
+
+/* The most favourable alternative decides: one without a write under way, then the oldest. */
+static bool is_better(struct position a, struct position b)
+{
+    return a.pending != b.pending ? b.pending : a.lsn < b.lsn;
+}
+
+static void need_locked(struct ledger *ledger, const struct footprint_read *read, bool keep,
+                        struct need *need)
+{
+    unsigned i = 0;
+
+    while (i < read->ncells) {
+        uint8_t occurrence = read->occurrence[i];
+        struct position best = {UINT64_MAX, true};
+
+        while (i < read->ncells && read->occurrence[i] == occurrence) {
+            unsigned end = end_of_alternative(read, i);
+            struct position position = need_alternative(ledger, read, i, end, keep, need->stamps);
+
+            if (is_better(position, best))
+                best = position;
+            i = end;
+        }
+        need->pending |= best.pending;
+        if (best.lsn > need->lsn)
+            need->lsn = best.lsn;
+    }
+}
+
+void ledger_need(struct ledger *ledger, const struct footprint_read *read, bool keep,
+                 struct need *need)
+{
+    pthread_mutex_lock(&ledger->mutex);
+    need->lsn = 0;
+    need->count = read->ncells;
+    need->pending = !atomic_load(&ledger->open);
+    need_locked(ledger, read, keep, need);
+    pthread_mutex_unlock(&ledger->mutex);
+}
+
+static bool is_unchanged(struct ledger *ledger, uint64_t name, uint64_t stamp)
+{
+    struct cell *cell = find(ledger, name);
+
+    if (!cell)
+        return stamp == ledger->floor_stamp;
+    cell->used = true;
+    return cell->pending == 0 && cell->stamp == stamp;
+}
+
+static bool valid_locked(struct ledger *ledger, const struct footprint_read *read,
+                         const uint64_t *stamps, bool row)
+{
+    unsigned i = 0;
+
+    while (i < read->ncells) {
+        uint8_t occurrence = read->occurrence[i];
+        bool unchanged = false;
+
+        while (i < read->ncells && read->occurrence[i] == occurrence) {
+            unsigned end = end_of_alternative(read, i);
+            bool same = !unchanged;
+
+            for (; i < end; i++)
+                same = same && ((row && read->only_if_empty[i]) ||
+                                is_unchanged(ledger, read->cells[i], stamps[i]));
+            unchanged |= same;
+        }
+        if (!unchanged)
+            return false;
+    }
+    return true;
+}
+
+bool ledger_valid(struct ledger *ledger, const struct footprint_read *read, const uint64_t *stamps,
+                  unsigned count, bool row)
+{
+    bool valid;
+
+    if (count != read->ncells)
+        return false;
+    pthread_mutex_lock(&ledger->mutex);
+    valid = atomic_load(&ledger->open) && valid_locked(ledger, read, stamps, row);
+    pthread_mutex_unlock(&ledger->mutex);
+    return valid;
+}
+
+void ledger_figures(struct ledger *ledger, struct ledger_figures *figures)
+{
+    pthread_mutex_lock(&ledger->mutex);
+    *figures = ledger->figures;
+    figures->cells = ledger->cells.count;
+    pthread_mutex_unlock(&ledger->mutex);
+}
