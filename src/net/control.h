@@ -6,25 +6,34 @@
 
 struct control;
 
+enum { CONTROL_FIELDS = 64 };
+
 struct control_options {
-    const char *url;        /* a connection URI or key=value string */
-    const char *name;       /* application_name */
-    int64_t connect_timeout, query_timeout; /* ns; a query over its time drops the connection */
-    void (*up)(void *owner);               /* logged in */
+    const char *url;                            /* a connection URI or key=value string */
+    const char *name;                           /* application_name */
+    int64_t connect_timeout, query_timeout;     /* ns; a query over its time drops the connection */
+    void (*up)(void *owner);                    /* logged in */
     void (*down)(void *owner, const char *why); /* lost or refused; tried again with back-off */
     void *owner;
 };
 
 /* Starts connecting at once and again whenever lost, with back-off and jitter (100 ms to 5 s). Host
- * names are resolved without blocking and handed to libpq as addresses (hostaddr). */
+ * names are resolved without blocking and handed to libpq as addresses (hostaddr), one an attempt,
+ * in turn. The texts are copied. It must not be freed from within one of its own calls. */
 struct control *control_new(struct loop *loop, const struct control_options *options);
 /* Outstanding queries get their `failed`; no call comes after it returns. */
 void control_free(struct control *control);
 bool control_is_up(const struct control *control);
+/* The numeric address that it is connected to, valid until it is lost; NULL while it is down or
+ * where it is a Unix socket. */
+const char *control_address(const struct control *control);
+/* Gives this connection up as if it were lost: `down` comes later, never before control_drop has
+ * returned. Nothing where it is not up. */
+void control_drop(struct control *control, const char *why);
 
 /* A query in the caller's storage, one at a time: `row` for each row of its result (text, .at NULL
- * for NULL, valid until the call returns), then `done`. Exactly one of done and failed is called,
- * later, never before control_ask has returned. */
+ * for NULL, valid until the call returns; at most CONTROL_FIELDS of them), then `done`. Exactly one
+ * of done and failed is called, later, never before control_ask has returned. */
 struct control_ask {
     const char *sql; /* one statement; valid until the end */
     void (*row)(void *owner, const struct slice *fields, unsigned count); /* may be NULL */
