@@ -65,15 +65,22 @@ static void skip_group(struct owed *owed)
         owed->skipped++;
 }
 
-/* Where the entries that reach the server during the COPY IN of the one in turn end: the index of
- * its CopyDone, or the count where that has not been sent. */
+/* The index behind what a client may send during the COPY IN of the one in turn: only Syncs are
+ * passed over, and fakes were not sent. Its CopyDone or CopyFail stands there if it has been sent.
+ */
 static unsigned find_copy_end(const struct owed *owed)
 {
     unsigned i = owed->skipped + 1;
 
-    while (i < owed->count && entry_at(owed, i)->kind != OWED_COPY_END)
+    while (i < owed->count &&
+           (ends_group(entry_at(owed, i)) || entry_at(owed, i)->fate == OWED_FAKE))
         i++;
     return i;
+}
+
+static bool is_copy_end(const struct owed *owed, unsigned i)
+{
+    return i < owed->count && entry_at(owed, i)->kind == OWED_COPY_END;
 }
 
 /* Takes away the Syncs that the server read during COPY IN, and with them the CopyDone. Returns how
@@ -82,7 +89,7 @@ static unsigned drop_copy_syncs(struct owed *owed, unsigned end)
 {
     unsigned syncs = 0;
 
-    if (end < owed->count)
+    if (is_copy_end(owed, end))
         take_at(owed, end);
     /* Backwards: taking one changes no index before it. */
     for (unsigned i = end - 1; i > owed->skipped; i--) {
@@ -98,7 +105,7 @@ static void copy_done(struct owed *owed)
 {
     unsigned end = find_copy_end(owed);
 
-    if (owed->copying && end < owed->count)
+    if (owed->copying && is_copy_end(owed, end))
         drop_copy_syncs(owed, end);
     owed->copying = false;
 }
