@@ -1,22 +1,15 @@
-/* Servers of one node for one (dbname, user), lent to one client at a time, first come first served. */
+/* Servers of one node for one (dbname, user), lent to one client at a time, first come first
+ * served. */
 #pragma once
 
 #include "base/err.h"
 #include "base/ring.h"
 #include "net/loop.h"
+#include "pool/place.h"
 #include "pool/server.h"
 
 struct pool;
 struct pool_set;
-
-/* Where a pool's servers live; strings live as long as the set. */
-struct pool_place {
-    const char *node; /* for people: "host:port" */
-    const char *host;
-    int port;
-    const char *dbname, *user, *password; /* password NULL: none known */
-    const unsigned *instance; /* the node's instance counter, noted by each server at login */
-};
 
 struct pool_settings {
     unsigned size;
@@ -25,7 +18,8 @@ struct pool_settings {
 
 /* All pools of one database. */
 struct pool_set *pool_set_new(struct loop *loop, const struct pool_settings *settings);
-/* Closes every server; `closed` is called once the last has closed, and the set is freed then. */
+/* Closes every server and frees itself once the last is gone, some turns of the loop later. Nobody
+ * may hold or want a server any more. */
 void pool_set_free(struct pool_set *set);
 void pool_set_change(struct pool_set *set, const struct pool_settings *settings);
 /* Found or made. */

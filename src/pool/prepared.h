@@ -1,5 +1,5 @@
-/* Prepared statements shared by clients: one text with its parameter types is one statement, whatever
- * the clients call it, and has one name on every server. */
+/* Prepared statements shared by clients: one text with its parameter types is one statement,
+ * whatever the clients call it, and has one name on every server. */
 #pragma once
 
 #include "base/map.h"
@@ -9,11 +9,11 @@
 /* Immutable but for `facts`; lives while referenced. */
 struct statement {
     uint64_t id;
-    char name[24];       /* on servers: "pgtier_<id>" */
-    struct slice text;   /* owned, without a NUL in the slice */
-    struct slice oids;   /* owned: parameter types as they stand in Parse */
+    char name[24];     /* on servers: "pgtier_<id>" */
+    struct slice text; /* owned, without a NUL in the slice */
+    struct slice oids; /* owned: parameter types as they stand in Parse */
     uint16_t noids;
-    void *facts;         /* what the layer above knows of the text; freed through free_facts */
+    void *facts; /* what the layer above knows of the text; freed through free_facts */
     void (*free_facts)(void *facts);
     /* private */
     struct map_link link;
@@ -44,7 +44,7 @@ enum { PREPARED_MAX = 500 };
 void prepared_init(struct prepared *prepared);
 void prepared_clear(struct prepared *prepared);
 bool prepared_has(struct prepared *prepared, const struct statement *statement);
-/* Adds it, referenced. Where that makes it one too many, the oldest is taken out and returned, to be
- * closed on the server; unreference it. Else NULL. */
+/* Adds it, referenced. Where that makes it one too many, the oldest is taken out and returned, to
+ * be closed on the server; unreference it. Else NULL. */
 struct statement *prepared_add(struct prepared *prepared, struct statement *statement);
-void prepared_remove(struct prepared *prepared, const struct statement *statement);
+void prepared_remove(struct prepared *prepared, uint64_t id);

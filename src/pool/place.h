@@ -1,0 +1,14 @@
+/* Where the servers of a pool live and as whom they log in. */
+#pragma once
+
+#include <stdint.h>
+
+/* Strings live as long as the pool. */
+struct pool_place {
+    const char *node; /* for people: "host:port" */
+    const char *host;
+    int port;
+    const char *dbname, *user, *password; /* password NULL: none known */
+    const unsigned *instance; /* the node's instance counter, noted by each server at login */
+    int64_t connect_timeout;  /* ns */
+};

@@ -1,0 +1,518 @@
+/* One connection to a node. Cuts what comes into messages, lets wire/owed say whose they are, and
+ * hands runs of them on without copying. Rows and copied bytes are never held back to be whole.
+ * Does not decide what is sent. */
+#include "pool/server.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "pool/login.h"
+#include "pool/place.h"
+#include "wire/frame.h"
+#include "wire/read.h"
+#include "wire/types.h"
+#include "wire/write.h"
+
+#include <stdio.h>
+
+/* Messages that are not rows are held until they are whole, up to this: beyond, they pass in parts.
+ */
+enum { WHOLE_MAX = 1024 * 1024 };
+
+static const char *const state_texts[] = {
+#define X(name, text) text,
+    SERVER_STATES(X)
+#undef X
+};
+
+const char *server_state_text(enum server_state state)
+{
+    return state_texts[state];
+}
+
+void server_enter(struct server *server, enum server_state state)
+{
+    server->state = state;
+    server->since = loop_now(server->loop);
+}
+
+/* A run of bytes for the holder, not handed over yet. */
+struct run {
+    const uint8_t *at;
+    size_t len;
+    uint8_t type;
+};
+
+static void hand_over(struct server *server, struct run *run)
+{
+    if (run->len && server->events)
+        server->events->bytes(server->owner, run->type, slice_of(run->at, run->len));
+    run->len = 0;
+}
+
+static void extend(struct server *server, struct run *run, uint8_t type, struct slice bytes)
+{
+    if (run->len && (run->type != type || run->at + run->len != bytes.at))
+        hand_over(server, run);
+    if (!run->len)
+        *run = (struct run){bytes.at, 0, type};
+    run->len += bytes.len;
+}
+
+/* The answer to a message that was never sent, because its effect was there already. */
+static struct slice fake_answer(const struct owed_entry *entry)
+{
+    static const uint8_t parse[] = {REPLY_PARSE, 0, 0, 0, 4}, bind[] = {REPLY_BIND, 0, 0, 0, 4},
+                         close[] = {REPLY_CLOSE, 0, 0, 0, 4};
+
+    return slice_of(entry->kind == OWED_PARSE  ? parse
+                    : entry->kind == OWED_BIND ? bind
+                                               : close,
+                    FRAME_HEAD);
+}
+
+static void hand_over_fakes(struct server *server, struct run *run)
+{
+    struct owed_entry entry;
+
+    while (owed_fake(&server->owed, &entry)) {
+        struct slice answer = fake_answer(&entry);
+
+        extend(server, run, answer.at[0], answer);
+    }
+}
+
+static void forget_skipped(struct server *server)
+{
+    struct owed_entry entry;
+
+    while (owed_skipped(&server->owed, &entry))
+        if (entry.kind == OWED_PARSE && entry.fate != OWED_FAKE && entry.about)
+            prepared_remove(&server->prepared, (uint64_t)(uintptr_t)entry.about);
+}
+
+/* An error of ours leaves the server in a state that nobody knows. */
+static void note_error(struct server *server, const struct owed_entry *completed)
+{
+    server_set_unnamed(server, NULL);
+    if (completed->kind == OWED_PARSE && completed->about)
+        prepared_remove(&server->prepared, (uint64_t)(uintptr_t)completed->about);
+    forget_skipped(server);
+}
+
+static void lose(struct server *server, const char *why)
+{
+    if (server->state == SERVER_CLOSING)
+        return;
+    if (why)
+        log_warning("pool", "server %s pid %u lost: %s", server->place->node, server->pid, why);
+    if (server->events) {
+        server->events->lost(server->owner, buf_slice(&server->fatal));
+        return;
+    }
+    server_close(server);
+    server->keeper->gone(server);
+}
+
+static void ready(struct server *server, enum owed_verdict verdict, uint8_t status)
+{
+    server->status = status;
+    if (verdict == OWED_READY) {
+        if (server->events)
+            server->events->ready(server->owner, status);
+    } else if (server->state == SERVER_RESET && owed_none(&server->owed)) {
+        server->keeper->settled(server);
+    }
+}
+
+/* One whole message, or the beginning of one that passes in parts. False: the server is lost. */
+static bool take_message(struct server *server, struct run *run, const struct frame *frame)
+{
+    struct owed_entry completed;
+    bool whole = frame->whole.len == frame->total;
+    enum owed_verdict verdict = owed_reply(&server->owed, frame->type, &completed);
+    bool ours = verdict == OWED_DROP || verdict == OWED_READY_OURS;
+    struct slice name, value;
+
+    if (verdict == OWED_BROKEN) {
+        hand_over(server, run);
+        if (frame->type == REPLY_ERROR && whole)
+            buf_put_slice(&server->fatal, frame->whole); /* its last word: the end follows */
+        else
+            lose(server, "it sent a message that nobody asked for");
+        return server->state != SERVER_CLOSING && frame->type == REPLY_ERROR;
+    }
+    switch (frame->type) {
+    case REPLY_ROW:
+    case REPLY_COPY_DATA:
+        break;
+    case REPLY_PARAMETER:
+        if (whole && read_parameter_status(frame_body(frame), &name, &value))
+            vars_set(&server->vars, name, value, true);
+        hand_over(server, run);
+        if (server->events && whole)
+            server->events->seen(server->owner, frame->type, frame->whole, ours);
+        return true;
+    case REPLY_READY:
+        hand_over(server, run);
+        ready(server, verdict,
+              whole && frame->total > FRAME_HEAD ? frame->whole.at[FRAME_HEAD] : 'I');
+        return true;
+    default:
+        hand_over(server, run);
+        if (server->events && whole)
+            server->events->seen(server->owner, frame->type, frame->whole, ours);
+    }
+    if (!whole) {
+        server->passing = frame->total - frame->whole.len;
+        server->passing_type = frame->type;
+        server->passing_ours = ours;
+    }
+    if (!ours)
+        extend(server, run, frame->type, frame->whole);
+    if (frame->type == REPLY_ERROR)
+        note_error(server, &completed);
+    hand_over_fakes(server, run);
+    return true;
+}
+
+static size_t pass_part(struct server *server, struct run *run, struct slice in)
+{
+    struct slice part = slice_first(in, server->passing);
+
+    server->passing -= part.len;
+    if (!server->passing_ours)
+        extend(server, run, server->passing_type, part);
+    return part.len;
+}
+
+static bool may_pass_in_parts(const struct frame *frame)
+{
+    return frame->type == REPLY_ROW || frame->type == REPLY_COPY_DATA || frame->total > WHOLE_MAX;
+}
+
+/* Works off messages; returns how many bytes were used. */
+static size_t take_messages(struct server *server, struct slice in)
+{
+    struct slice left = in;
+    struct run run = {0};
+
+    while (left.len && server->state != SERVER_CLOSING) {
+        struct frame frame;
+        enum frame_state state;
+
+        if (server->passing) {
+            left = slice_skip(left, pass_part(server, &run, left));
+            continue;
+        }
+        state = frame_look(left, &frame);
+        if (state == FRAME_BAD) {
+            hand_over(server, &run);
+            lose(server, "it sent a malformed message");
+            break;
+        }
+        if (state == FRAME_NONE || (state == FRAME_PART && !may_pass_in_parts(&frame)))
+            break;
+        left = slice_skip(left, frame.whole.len);
+        if (!take_message(server, &run, &frame))
+            break;
+    }
+    hand_over(server, &run);
+    return in.len - left.len;
+}
+
+static void take_bytes(void *owner, struct slice bytes)
+{
+    struct server *server = owner;
+    bool parted = buf_len(&server->part) > 0;
+    struct slice in = bytes;
+    size_t used;
+
+    if (parted) {
+        buf_put_slice(&server->part, bytes);
+        in = buf_slice(&server->part);
+    }
+    used = take_messages(server, in);
+    if (server->events && server->state != SERVER_CLOSING)
+        server->events->turn(server->owner);
+    if (parted) {
+        buf_take(&server->part, used);
+        buf_rest(&server->part);
+    } else {
+        buf_put_slice(&server->part, slice_skip(bytes, used));
+    }
+}
+
+static void drained(void *owner)
+{
+    struct server *server = owner;
+
+    if (server->events)
+        server->events->drained(server->owner);
+}
+
+static void ended(void *owner, const char *why)
+{
+    struct server *server = owner;
+
+    lose(server, why ? why : "it closed the connection");
+}
+
+static void free_server(struct server *server)
+{
+    login_free(server->login);
+    owed_clear(&server->owed);
+    vars_clear(&server->vars);
+    prepared_clear(&server->prepared);
+    statement_unref(server->unnamed);
+    buf_clear(&server->welcome);
+    buf_clear(&server->part);
+    buf_clear(&server->fatal);
+    mem_free((void *)server->secret.at);
+    server->keeper->freed(server);
+    mem_free(server);
+}
+
+static void closed(void *owner)
+{
+    struct server *server = owner;
+
+    server->closed = true;
+    if (!server->cancels)
+        free_server(server);
+}
+
+static const struct stream_events server_events = {take_bytes, drained, ended, closed};
+
+static void dialled(void *owner, struct stream *stream, const char *why)
+{
+    struct server *server = owner;
+    struct err err;
+
+    server->dial = NULL;
+    if (stream) {
+        server->stream = stream;
+        server->login = login_start(server);
+        return;
+    }
+    err_set(&err, "08006", "cannot connect to server %s: %s", server->place->node, why);
+    server_login_failed(server, &err);
+}
+
+struct server *server_new(struct loop *loop, const struct pool_place *place,
+                          const struct server_keeper *keeper, void *pool, uint64_t number)
+{
+    struct server *server = mem_new(sizeof(*server));
+
+    server->loop = loop;
+    server->place = place;
+    server->keeper = keeper;
+    server->pool = pool;
+    server->number = number;
+    server->status = 'I';
+    server->made = loop_now(loop);
+    server->instance = place->instance ? *place->instance : 0;
+    ring_init(&server->link);
+    prepared_init(&server->prepared);
+    server_enter(server, SERVER_LOGIN);
+    server->dial =
+        dial_start(loop, place->host, place->port, place->connect_timeout, dialled, server);
+    return server;
+}
+
+void server_logged_in(struct server *server)
+{
+    login_free(server->login);
+    server->login = NULL;
+    server->logged_in = loop_now(server->loop);
+    stream_own(server->stream, &server_events, server);
+    server->keeper->ready(server);
+}
+
+void server_login_failed(struct server *server, const struct err *err)
+{
+    server_close(server);
+    server->keeper->refused(server, err);
+}
+
+void server_hold(struct server *server, const struct server_events *events, void *owner)
+{
+    server->events = events;
+    server->owner = owner;
+}
+
+void server_release(struct server *server)
+{
+    server->events = NULL;
+    server->owner = NULL;
+    if (server->stream)
+        stream_resume(server->stream);
+}
+
+static void close_later(struct timer *timer)
+{
+    struct server *server = timer->owner;
+
+    timer_close(timer);
+    mem_free(timer);
+    closed(server);
+}
+
+void server_close(struct server *server)
+{
+    static const uint8_t terminate[] = {MSG_TERMINATE, 0, 0, 0, 4};
+    struct slice part = slice_of(terminate, sizeof(terminate));
+
+    if (server->state == SERVER_CLOSING)
+        return;
+    server_enter(server, SERVER_CLOSING);
+    server->events = NULL;
+    if (server->stream) {
+        stream_own(server->stream, &server_events, server);
+        stream_send(server->stream, &part, 1);
+        stream_close(server->stream);
+        return;
+    }
+    /* Nothing is connected yet: it is freed in a turn of its own, since callers still look at it.
+     */
+    if (server->dial)
+        dial_cancel(server->dial);
+    struct timer *timer = mem_new(sizeof(*timer));
+
+    timer_init(timer, server->loop, close_later, server);
+    timer_start(timer, 0);
+}
+
+void server_send(struct server *server, const struct slice *parts, unsigned count)
+{
+    struct run run = {0};
+
+    server->queries++;
+    stream_send(server->stream, parts, count);
+    /* What was added while it skips is skipped, and what is not sent at all may be first in line.
+     */
+    forget_skipped(server);
+    hand_over_fakes(server, &run);
+    hand_over(server, &run);
+}
+
+void server_set_unnamed(struct server *server, struct statement *statement)
+{
+    if (statement)
+        statement_ref(statement);
+    statement_unref(server->unnamed);
+    server->unnamed = statement;
+}
+
+void server_forget_statements(struct server *server)
+{
+    prepared_clear(&server->prepared);
+    server_set_unnamed(server, NULL);
+}
+
+static void forget_vars(struct server *server)
+{
+    for (unsigned i = 0; i < server->vars.count; i++)
+        if (!server->vars.at[i].reported)
+            vars_remove(&server->vars, slice_text(server->vars.at[i--].name));
+}
+
+void server_reset(struct server *server)
+{
+    struct buf out = {0};
+    struct slice part;
+
+    server_enter(server, SERVER_RESET);
+    server_forget_statements(server);
+    forget_vars(server);
+    write_query(&out, SLICE("DISCARD ALL"));
+    part = buf_slice(&out);
+    owed_add(&server->owed, OWED_QUERY, OWED_SWALLOW, NULL);
+    server_send(server, &part, 1);
+    buf_clear(&out);
+}
+
+/* A cancel request on its own connection, which the server closes once it has been carried out. */
+struct cancel {
+    struct server *server;
+    struct stream *stream;
+    struct timer timer;
+};
+
+enum { CANCEL_LIMIT = 10 };
+
+static void cancel_landed(struct cancel *cancel)
+{
+    struct server *server = cancel->server;
+
+    timer_close(&cancel->timer);
+    mem_free(cancel);
+    server->cancels--;
+    if (server->closed && !server->cancels)
+        free_server(server);
+    else if (server->state == SERVER_RESET && !server->cancels && owed_none(&server->owed))
+        server->keeper->settled(server);
+}
+
+static void cancel_closed(void *owner)
+{
+    cancel_landed(owner);
+}
+
+static void cancel_ended(void *owner, const char *why)
+{
+    struct cancel *cancel = owner;
+
+    (void)why;
+    stream_close(cancel->stream);
+}
+
+static void cancel_bytes(void *owner, struct slice bytes)
+{
+    (void)owner;
+    (void)bytes;
+}
+
+static void cancel_drained(void *owner)
+{
+    (void)owner;
+}
+
+static const struct stream_events cancel_events = {cancel_bytes, cancel_drained, cancel_ended,
+                                                   cancel_closed};
+
+static void cancel_over_time(struct timer *timer)
+{
+    struct cancel *cancel = timer->owner;
+
+    stream_close(cancel->stream);
+}
+
+static void cancel_dialled(void *owner, struct stream *stream, const char *why)
+{
+    struct cancel *cancel = owner;
+    struct buf out = {0};
+
+    if (!stream) {
+        log_warning("pool", "cannot cancel at %s: %s", cancel->server->place->node, why);
+        cancel_landed(cancel);
+        return;
+    }
+    cancel->stream = stream;
+    stream_own(stream, &cancel_events, cancel);
+    write_cancel(&out, cancel->server->pid, cancel->server->secret);
+    stream_send_buf(stream, &out);
+    buf_clear(&out);
+    stream_resume(stream);
+    timer_start(&cancel->timer, CANCEL_LIMIT * INT64_C(1000000000));
+}
+
+void server_cancel(struct server *server)
+{
+    struct cancel *cancel = mem_new(sizeof(*cancel));
+
+    cancel->server = server;
+    server->cancels++;
+    timer_init(&cancel->timer, server->loop, cancel_over_time, cancel);
+    dial_start(server->loop, server->place->host, server->place->port,
+               server->place->connect_timeout, cancel_dialled, cancel);
+}

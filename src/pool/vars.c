@@ -1,0 +1,165 @@
+/* Settings by name. Few per session, so a list serves. Does not know what values mean. */
+#include "pool/vars.h"
+
+#include "base/hash.h"
+#include "base/mem.h"
+
+#include <ctype.h>
+
+static bool is_named(const struct var *var, struct slice name)
+{
+    return slice_is_nocase(name, var->name);
+}
+
+static struct var *find(const struct vars *vars, struct slice name)
+{
+    for (unsigned i = 0; i < vars->count; i++)
+        if (is_named(&vars->at[i], name))
+            return &vars->at[i];
+    return NULL;
+}
+
+void vars_clear(struct vars *vars)
+{
+    for (unsigned i = 0; i < vars->count; i++) {
+        mem_free(vars->at[i].name);
+        mem_free(vars->at[i].value);
+    }
+    mem_free(vars->at);
+    *vars = (struct vars){0};
+}
+
+void vars_set(struct vars *vars, struct slice name, struct slice value, bool reported)
+{
+    struct var *var = find(vars, name);
+
+    if (!var) {
+        if (vars->count == vars->cap) {
+            vars->cap = vars->cap ? vars->cap * 2 : 8;
+            vars->at = mem_grow(vars->at, vars->cap * sizeof(*vars->at));
+        }
+        var = &vars->at[vars->count++];
+        *var = (struct var){.name = mem_text(name.at, name.len)};
+    } else if (slice_is(value, var->value)) {
+        var->reported |= reported;
+        return;
+    }
+    mem_free(var->value);
+    var->value = mem_text(value.at, value.len);
+    var->reported |= reported;
+}
+
+void vars_remove(struct vars *vars, struct slice name)
+{
+    struct var *var = find(vars, name);
+
+    if (!var)
+        return;
+    mem_free(var->name);
+    mem_free(var->value);
+    *var = vars->at[--vars->count];
+}
+
+const struct var *vars_find(const struct vars *vars, struct slice name)
+{
+    return find(vars, name);
+}
+
+bool vars_settable(struct slice name)
+{
+    static const char *const names[] = {"application_name", "client_encoding",
+                                        "DateStyle",        "default_transaction_read_only",
+                                        "IntervalStyle",    "standard_conforming_strings",
+                                        "TimeZone"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+        if (slice_is_nocase(name, names[i]))
+            return true;
+    return false;
+}
+
+/* A name goes into SQL as a quoted identifier where it is not a plain word, parts of a custom
+ * setting's name one by one. */
+static void put_name(struct buf *sql, const char *name)
+{
+    buf_put(sql, "\"", 1);
+    for (; *name; name++) {
+        if (*name == '.')
+            buf_put(sql, "\".\"", 3);
+        else if (*name == '"')
+            buf_put(sql, "\"\"", 2);
+        else
+            buf_put(sql, name, 1);
+    }
+    buf_put(sql, "\"", 1);
+}
+
+static void put_value(struct buf *sql, const char *value)
+{
+    buf_put(sql, strchr(value, '\\') ? " E'" : "'", strchr(value, '\\') ? 3 : 1);
+    for (; *value; value++) {
+        if (*value == '\'' || *value == '\\')
+            buf_put(sql, value, 1);
+        buf_put(sql, value, 1);
+    }
+    buf_put(sql, "'", 1);
+}
+
+static void put_set(struct buf *sql, const struct var *var)
+{
+    /* A list such as search_path would be one quoted element if it were set by SET. */
+    buf_printf(sql, "SELECT pg_catalog.set_config(");
+    put_value(sql, var->name);
+    buf_printf(sql, ",");
+    put_value(sql, var->value);
+    buf_printf(sql, ",false);");
+}
+
+bool vars_match(struct vars *server, const struct vars *session, struct buf *sql)
+{
+    size_t before = buf_len(sql);
+
+    for (unsigned i = 0; i < server->count; i++) {
+        struct slice name = slice_text(server->at[i].name);
+
+        if (server->at[i].reported || find(session, name))
+            continue;
+        buf_printf(sql, "RESET ");
+        put_name(sql, server->at[i].name);
+        buf_printf(sql, ";");
+        vars_remove(server, name);
+        i--;
+    }
+    for (unsigned i = 0; i < session->count; i++) {
+        const struct var *wanted = &session->at[i];
+        const struct var *has = find(server, slice_text(wanted->name));
+
+        if (has && strcmp(has->value, wanted->value) == 0)
+            continue;
+        put_set(sql, wanted);
+        vars_set(server, slice_text(wanted->name), slice_text(wanted->value), false);
+    }
+    return buf_len(sql) > before;
+}
+
+static uint64_t hash_nocase(const char *text)
+{
+    char folded[64];
+    size_t len = 0;
+
+    for (; text[len] && len < sizeof(folded); len++)
+        folded[len] = (char)tolower((unsigned char)text[len]);
+    return hash_bytes(folded, len);
+}
+
+uint64_t vars_hash(const struct vars *vars)
+{
+    uint64_t hash = 0;
+
+    /* A sum does not mind the order. */
+    for (unsigned i = 0; i < vars->count; i++)
+        if (!slice_is_nocase(slice_text(vars->at[i].name), "application_name"))
+            hash +=
+                hash_join(hash_nocase(vars->at[i].name), hash_slice(slice_text(vars->at[i].value)));
+    return hash;
+}
