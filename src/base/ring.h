@@ -12,8 +12,8 @@ struct ring {
 #define RING_OF(link, type, member) ((type *)((char *)(link)-offsetof(type, member)))
 
 /* Walks a ring; the body may take `link` itself out, and nothing else. */
-#define RING_EACH(link, after, ring)                                                               \
-    for (struct ring *link = (ring)->next, *after = link->next; link != (ring);                    \
+#define RING_EACH(link, after, all)                                                                \
+    for (struct ring *link = (all)->next, *after = link->next; link != (all);                      \
          link = after, after = link->next)
 
 static inline void ring_init(struct ring *ring)

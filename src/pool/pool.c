@@ -11,6 +11,8 @@
 
 enum { STATES = SERVER_CLOSING + 1 };
 
+static const int64_t janitor_period = CLOCK_SEC;
+
 struct pool_set {
     struct loop *loop;
     struct pool_settings settings;
