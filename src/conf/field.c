@@ -197,7 +197,7 @@ static void read_counted(const struct field *field, const struct yaml *node, con
 }
 
 static void read_value(const struct field *field, const struct yaml *node, const char *path,
-                       void *into, struct arena *arena, struct diag *diag)
+                       void *into, struct keep *keep, struct diag *diag)
 {
     void *at = (char *)into + field->at;
     const char *text;
@@ -213,7 +213,7 @@ static void read_value(const struct field *field, const struct yaml *node, const
     case FIELD_TEXT:
     case FIELD_SECRET:
     case FIELD_URL:
-        text = arena_text(arena, text);
+        text = keep_text(keep, text);
         memcpy(at, &text, sizeof(text));
         break;
     case FIELD_WORD:
@@ -257,17 +257,16 @@ static void tell_unknown(const struct field *fields, unsigned nfields, const str
     }
 }
 
-static void read_preset(const struct field *field, void *into, struct arena *arena,
-                        struct diag *diag)
+static void read_preset(const struct field *field, void *into, struct keep *keep, struct diag *diag)
 {
     struct yaml node = {.kind = YAML_SCALAR, .text = field->preset};
 
-    if (*field->preset && field->type != FIELD_NODE)
-        read_value(field, &node, field->name, into, arena, diag);
+    if (*field->preset)
+        read_value(field, &node, field->name, into, keep, diag);
 }
 
 void fields_read(const struct field *fields, unsigned nfields, const struct yaml *section,
-                 const char *path, void *into, struct arena *arena, struct diag *diag)
+                 const char *path, void *into, struct keep *keep, struct diag *diag)
 {
     char name[PATH_LEN];
 
@@ -280,9 +279,9 @@ void fields_read(const struct field *fields, unsigned nfields, const struct yaml
 
         path_of(name, path, fields[i].name);
         if (fields[i].preset)
-            read_preset(&fields[i], into, arena, diag);
-        if (node)
-            read_value(&fields[i], node, name, into, arena, diag);
+            read_preset(&fields[i], into, keep, diag);
+        if (node && fields[i].type != FIELD_ELSEWHERE)
+            read_value(&fields[i], node, name, into, keep, diag);
         else if (!fields[i].preset)
             diag_add(diag, section ? section->line : 0, section ? section->column : 0,
                      "`%s` is missing: %s", name, fields[i].help);
@@ -354,6 +353,7 @@ void field_show(const struct field *field, const void *from, struct buf *out)
         buf_printf(out, "%g%%", share * 100);
         break;
     case FIELD_NODE:
+    case FIELD_ELSEWHERE:
         break;
     default:
         show_counted(field, at, out);

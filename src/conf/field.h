@@ -15,7 +15,8 @@ enum field_type {
     FIELD_SIZE,     /* uint64_t bytes, least..most */
     FIELD_DURATION, /* int64_t ns, least..most */
     FIELD_SHARE,    /* double, 0..1, written 85% or 0.85 */
-    FIELD_NODE      /* const struct yaml *: not a single value, its reader looks at it */
+    FIELD_NODE,     /* const struct yaml *: not a single value, its reader looks at it */
+    FIELD_ELSEWHERE /* nothing: a key that is known here and read by somebody else */
 };
 
 /* When a change of it applies. */
@@ -35,9 +36,9 @@ struct field {
 /* Fills `into` from the map `section` by `fields`; what is not there gets its preset. NULL or an
  * empty value stands for an empty map. `path` names the section in messages. Unknown keys, wrong
  * types and values out of bounds are told to `diag`; a value with a variable that is not set is
- * passed over in silence (fields_unset tells it). Texts live in `arena`. */
+ * passed over in silence (fields_unset tells it). Texts live in `keep`. */
 void fields_read(const struct field *fields, unsigned nfields, const struct yaml *section,
-                 const char *path, void *into, struct arena *arena, struct diag *diag);
+                 const char *path, void *into, struct keep *keep, struct diag *diag);
 /* One value, as it stands in the struct, as a file would say it. FIELD_NODE: nothing. */
 void field_show(const struct field *field, const void *from, struct buf *out);
 const char *field_reload_text(enum field_reload reload);

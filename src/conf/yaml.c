@@ -12,7 +12,7 @@ enum { DEPTH_MAX = 32, FILE_MAX = 4 << 20, FILE_CHUNK = 1 << 16 };
 
 struct reader {
     yaml_parser_t parser;
-    struct arena *arena;
+    struct keep *keep;
     struct diag *diag;
     yaml_variable *variable;
     void *with;
@@ -62,7 +62,7 @@ static size_t reference_len(struct slice at, struct slice *name, struct slice *p
 static void put_variable(struct reader *reader, struct yaml *node, struct slice name,
                          struct slice preset, struct buf *out)
 {
-    const char *text = arena_slice(reader->arena, name);
+    const char *text = keep_slice(reader->keep, name);
     const char *value = reader->variable(text, reader->with);
 
     if (preset.at && (!value || !*value))
@@ -101,7 +101,7 @@ static void expand(struct reader *reader, struct yaml *node, struct slice text)
         }
         text = slice_skip(text, len);
     }
-    node->text = arena_slice(reader->arena, buf_slice(&out));
+    node->text = keep_slice(reader->keep, buf_slice(&out));
     buf_clear(&out);
 }
 
@@ -124,7 +124,7 @@ static void hang(struct reader *reader, struct yaml *node)
         return;
     }
     if (parent->kind == YAML_MAP) {
-        node->key = arena_slice(reader->arena, reader->key);
+        node->key = keep_slice(reader->keep, reader->key);
         node->key_line = (unsigned)reader->key_mark.line + 1;
         node->key_column = (unsigned)reader->key_mark.column + 1;
         reader->key = (struct slice){0};
@@ -142,7 +142,7 @@ static void hang(struct reader *reader, struct yaml *node)
 
 static struct yaml *new_node(struct reader *reader, enum yaml_kind kind, yaml_mark_t mark)
 {
-    struct yaml *node = arena_take(reader->arena, sizeof(*node));
+    struct yaml *node = keep_take(reader->keep, sizeof(*node));
 
     node->kind = kind;
     node->line = (unsigned)mark.line + 1;
@@ -186,7 +186,7 @@ static void take_scalar(struct reader *reader, const yaml_event_t *event)
         return;
     }
     if (wants_key(reader)) {
-        reader->key = slice_of(arena_slice(reader->arena, text), text.len);
+        reader->key = slice_of(keep_slice(reader->keep, text), text.len);
         reader->key_mark = event->start_mark;
         return;
     }
@@ -282,11 +282,11 @@ static void run(struct reader *reader)
     }
 }
 
-struct yaml *yaml_parse(struct slice text, struct arena *arena, struct diag *diag,
+struct yaml *yaml_parse(struct slice text, struct keep *keep, struct diag *diag,
                         yaml_variable *variable, void *with)
 {
     struct reader reader = {
-        .arena = arena, .diag = diag, .variable = variable ? variable : environment, .with = with};
+        .keep = keep, .diag = diag, .variable = variable ? variable : environment, .with = with};
     yaml_mark_t start = {0};
 
     if (!yaml_parser_initialize(&reader.parser)) {
@@ -301,7 +301,7 @@ struct yaml *yaml_parse(struct slice text, struct arena *arena, struct diag *dia
     return reader.root ? reader.root : new_node(&reader, YAML_MAP, start);
 }
 
-struct yaml *yaml_read(const char *path, struct arena *arena, struct diag *diag)
+struct yaml *yaml_read(const char *path, struct keep *keep, struct diag *diag)
 {
     struct buf text = {0};
     struct yaml *root = NULL;
@@ -321,7 +321,7 @@ struct yaml *yaml_read(const char *path, struct arena *arena, struct diag *diag)
     else if (buf_len(&text) > FILE_MAX)
         diag_add(diag, 0, 0, "is larger than %d MB", FILE_MAX >> 20);
     else
-        root = yaml_parse(buf_slice(&text), arena, diag, NULL, NULL);
+        root = yaml_parse(buf_slice(&text), keep, diag, NULL, NULL);
     fclose(file);
     buf_clear(&text);
     return root;

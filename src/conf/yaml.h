@@ -4,7 +4,7 @@
  * as written. Anchors, aliases, tags and several documents in a file are refused. */
 #pragma once
 
-#include "conf/arena.h"
+#include "conf/keep.h"
 #include "conf/diag.h"
 
 enum yaml_kind { YAML_SCALAR, YAML_LIST, YAML_MAP };
@@ -25,12 +25,12 @@ struct yaml {
 typedef const char *yaml_variable(const char *name, void *with);
 
 /* Parses; faults go to `diag`. NULL where the text is no YAML of this kind; a doubled key is a
- * fault and keeps the first. The tree lives in `arena`. An empty text is an empty map. Variables
+ * fault and keeps the first. The tree lives in `keep`. An empty text is an empty map. Variables
  * come from the environment where `variable` is NULL. */
-struct yaml *yaml_parse(struct slice text, struct arena *arena, struct diag *diag,
+struct yaml *yaml_parse(struct slice text, struct keep *keep, struct diag *diag,
                         yaml_variable *variable, void *with);
 /* As yaml_parse, of a file of at most 4 MB. */
-struct yaml *yaml_read(const char *path, struct arena *arena, struct diag *diag);
+struct yaml *yaml_read(const char *path, struct keep *keep, struct diag *diag);
 
 /* The child of a map with this key; NULL where there is none, or `node` is NULL or no map. */
 struct yaml *yaml_child(const struct yaml *node, const char *key);

@@ -1,0 +1,167 @@
+/* Compares the facts of a shape with what an operation asks for. Names are compared as PostgreSQL
+ * has folded them; nothing here looks at the text. */
+#include "rules/match.h"
+
+#include <string.h>
+
+static bool has(struct names names, const char *name)
+{
+    for (unsigned i = 0; i < names.count; i++)
+        if (strcmp(names.at[i], name) == 0)
+            return true;
+    return false;
+}
+
+static bool has_all(struct names all, struct names some)
+{
+    for (unsigned i = 0; i < some.count; i++)
+        if (!has(all, some.at[i]))
+            return false;
+    return true;
+}
+
+static bool names_relation(const struct shape_ref *ref, const struct relation *relation)
+{
+    return strcmp(ref->name, relation->name) == 0 &&
+           (!ref->schema || !relation->schema || strcmp(ref->schema, relation->schema) == 0);
+}
+
+/* The use of the relation that a statement of this kind is about. */
+static bool uses(enum statement_kind kind, enum ref_use use)
+{
+    switch (kind) {
+    case STATEMENT_INSERT:
+        return use == REF_INSERT;
+    case STATEMENT_UPDATE:
+        return use == REF_UPDATE;
+    case STATEMENT_DELETE:
+        return use == REF_DELETE;
+    case STATEMENT_TRUNCATE:
+        return use == REF_TRUNCATE;
+    case STATEMENT_COPY_FROM:
+        return use == REF_COPY_FROM;
+    case STATEMENT_MERGE:
+        return use != REF_READ;
+    default:
+        return use == REF_READ;
+    }
+}
+
+static bool pins(const struct shape_ref *ref, struct names columns)
+{
+    for (unsigned i = 0; i < columns.count; i++) {
+        bool found = false;
+
+        for (unsigned j = 0; j < ref->npins && !found; j++)
+            found = strcmp(ref->pins[j].column, columns.at[i]) == 0;
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+static bool sets(const struct shape_ref *ref, struct names columns)
+{
+    if (columns.count == 0 || ref->positional)
+        return true;
+    return has_all((struct names){ref->columns, ref->ncolumns}, columns);
+}
+
+static bool match_ref(const struct operation_match *match, const struct shape_ref *ref,
+                      unsigned statement, enum statement_kind kind)
+{
+    return ref->statement == statement && uses(kind, ref->use) &&
+           (!match->relation || names_relation(ref, match->relation)) && pins(ref, match->where) &&
+           sets(ref, match->sets);
+}
+
+static bool match_statement(const struct operation_match *match, const struct shape *shape,
+                            unsigned statement)
+{
+    enum statement_kind kind = shape->statements[statement];
+
+    if (match->statements && !(match->statements >> kind & 1))
+        return false;
+    if (!match->relation && match->where.count == 0 && match->sets.count == 0)
+        return true;
+    for (unsigned i = 0; i < shape->nrefs; i++)
+        if (match_ref(match, &shape->refs[i], statement, kind))
+            return true;
+    return false;
+}
+
+/* `path` is `prefix` or goes deeper. */
+static bool is_under(const char *path, const char *prefix)
+{
+    size_t len = strlen(prefix);
+
+    return strncmp(path, prefix, len) == 0 && (path[len] == '\0' || path[len] == '.');
+}
+
+static bool takes_path(const struct shape *shape, const char *column, const char *path)
+{
+    for (unsigned i = 0; i < shape->npaths; i++)
+        if (strcmp(shape->paths[i].column, column) == 0 &&
+            (!path || is_under(shape->paths[i].path, path)))
+            return true;
+    return false;
+}
+
+bool match_shape(const struct operation_match *match, const struct shape *shape)
+{
+    if (match->aggregate >= 0 && match->aggregate != (int)shape->aggregates)
+        return false;
+    if (match->json_column && !takes_path(shape, match->json_column, match->json_path))
+        return false;
+    if (!shape->star && !has_all((struct names){shape->columns, shape->ncolumns}, match->reads))
+        return false;
+    for (unsigned i = 0; i < shape->nstatements; i++)
+        if (match_statement(match, shape, i))
+            return true;
+    return false;
+}
+
+static bool one_of(struct names names, const char *name)
+{
+    return names.count == 0 || has(names, name);
+}
+
+bool match_asker(const struct operation_match *match, uint32_t tiers, const char *database,
+                 const char *user, const char *application_name)
+{
+    if (match->tiers && (!tiers || (tiers & ~match->tiers)))
+        return false;
+    return one_of(match->databases, database) && one_of(match->roles, user) &&
+           one_of(match->applications, application_name);
+}
+
+static bool covers_names(struct names wide, struct names narrow)
+{
+    return wide.count == 0 || (narrow.count > 0 && has_all(wide, narrow));
+}
+
+static bool covers_path(const struct operation_match *wide, const struct operation_match *narrow)
+{
+    if (!wide->json_column)
+        return true;
+    if (!narrow->json_column || strcmp(wide->json_column, narrow->json_column) != 0)
+        return false;
+    return !wide->json_path || (narrow->json_path && is_under(narrow->json_path, wide->json_path));
+}
+
+bool match_covers(const struct operation_match *wide, const struct operation_match *narrow)
+{
+    if (wide->statements && (!narrow->statements || (narrow->statements & ~wide->statements)))
+        return false;
+    if (wide->relation && wide->relation != narrow->relation)
+        return false;
+    if (wide->aggregate >= 0 && wide->aggregate != narrow->aggregate)
+        return false;
+    if (wide->tiers && (!narrow->tiers || (narrow->tiers & ~wide->tiers)))
+        return false;
+    return has_all(narrow->sets, wide->sets) && has_all(narrow->reads, wide->reads) &&
+           has_all(narrow->where, wide->where) && covers_path(wide, narrow) &&
+           covers_names(wide->roles, narrow->roles) &&
+           covers_names(wide->databases, narrow->databases) &&
+           covers_names(wide->applications, narrow->applications);
+}

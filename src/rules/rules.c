@@ -1,0 +1,40 @@
+/* The rules as everyone else sees them: shared by reference, found by name. */
+#include "rules/rules.h"
+
+#include <string.h>
+
+#include "rules/compiled.h"
+
+const char *route_text(enum route route)
+{
+    return route == ROUTE_REPLICA ? "replica" : "primary";
+}
+
+/* Worker loops share rules, so the count is atomic. */
+void rules_ref(struct rules *rules)
+{
+    __atomic_add_fetch(&rules->refs, 1, __ATOMIC_RELAXED);
+}
+
+void rules_unref(struct rules *rules)
+{
+    if (rules && __atomic_sub_fetch(&rules->refs, 1, __ATOMIC_ACQ_REL) == 0)
+        keep_free(((struct compiled *)rules)->keep);
+}
+
+static bool same_schema(const char *declared, const char *asked)
+{
+    return !declared || !asked || strcmp(declared, asked) == 0;
+}
+
+const struct relation *rules_relation(const struct rules *rules, const char *schema,
+                                      const char *name)
+{
+    for (unsigned i = 0; i < rules->nrelations; i++) {
+        const struct relation *relation = &rules->relations[i];
+
+        if (strcmp(relation->name, name) == 0 && same_schema(relation->schema, schema))
+            return relation;
+    }
+    return NULL;
+}
