@@ -11,10 +11,10 @@ struct ring {
 
 #define RING_OF(link, type, member) ((type *)((char *)(link)-offsetof(type, member)))
 
-/* Walks a ring; the body may take `link` itself out, and nothing else. */
-#define RING_EACH(link, after, all)                                                                \
-    for (struct ring *link = (all)->next, *after = link->next; link != (all);                      \
-         link = after, after = link->next)
+/* Walks a ring; the body may take `at` itself out, and nothing else. `after` is the walk's own. */
+#define RING_EACH(at, after, head)                                                                 \
+    for (struct ring *at = (head)->next, *after = at->next; at != (head);                          \
+         at = after, after = at->next)
 
 static inline void ring_init(struct ring *ring)
 {
