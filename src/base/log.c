@@ -7,6 +7,14 @@
 
 static enum log_level limit = LOG_INFO;
 
+/* Foreign names and texts go into lines: what could end or repaint one becomes a blank. */
+static void blank_controls(char *at, const char *end)
+{
+    for (; at < end; at++)
+        if ((unsigned char)*at < ' ' || *at == 0x7f)
+            *at = ' ';
+}
+
 void log_set_level(enum log_level level)
 {
     limit = level;
@@ -41,6 +49,7 @@ void log_line(enum log_level level, const char *who, const char *format, ...)
     va_end(args);
     if (added > 0)
         len += (size_t)added < sizeof(line) - len - 1 ? (size_t)added : sizeof(line) - len - 2;
+    blank_controls(line, line + len);
     line[len++] = '\n';
     if (write(STDERR_FILENO, line, len) < 0)
         return; /* nowhere left to say so */

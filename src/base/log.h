@@ -8,7 +8,7 @@ void log_set_level(enum log_level level);
 enum log_level log_level(void);
 
 /* `who` names what the line is about: a room, or a session ("session 17 relay"). Lines over 2 kB
- * are cut. Cannot fail. */
+ * are cut, control characters become blanks. Cannot fail. */
 void log_line(enum log_level level, const char *who, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
