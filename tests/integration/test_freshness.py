@@ -88,7 +88,7 @@ class Client:
             with psycopg.connect(self.url, autocommit=True) as self.c:
                 self.simple = psycopg.ClientCursor(self.c)
                 while time.monotonic() < self.end:
-                    if self.dice.random() < 0.10:
+                    if self.dice.random() < 0.06:
                         self.write()
                     else:
                         self.read()
@@ -137,7 +137,7 @@ class Client:
         u = self.dice.randrange(1, USERS + 1)
         n = (u - 1) * EACH + self.dice.randrange(1, EACH + 1)
         with self.r.writers[u]:
-            form = self.dice.choice(FORMS)
+            form = self.dice.choice(NARROW if time.monotonic() % 3 > 0.4 else WIDE)
             keys = range((u - 1) * EACH + 1, u * EACH + 1) if form in OF_USER else [n]
             changes = {k: self.r.acknowledged[k] + 1 for k in keys}
             changes["sum", u] = self.r.acknowledged["sum", u] + len(keys)
@@ -203,8 +203,10 @@ def rolled_back(client, n, u):
         client.ask(STEP + "WHERE id = %s", [evaluation(n)])
 
 
-FORMS = [by_id, by_id, by_id, by_id_and_user, returning, whole_user, unpinned, by_list, transaction, in_a_cte, two_statements,
-         unbounded, pipelined, rolled_back]
+# Wide writes touch what nearly every read depends on. They come in bursts with quiet between them,
+# or the late replica and the cache would never be new enough to be tried.
+NARROW = [by_id, by_id_and_user, returning, by_list, transaction, two_statements, pipelined, rolled_back]
+WIDE = NARROW + [whole_user, unpinned, in_a_cte, unbounded]
 OF_USER = {whole_user, unpinned}
 
 

@@ -39,7 +39,7 @@ def bench(proxy, *words):
 @pytest.mark.parametrize("mode", ["simple", "extended", "prepared"])
 @pytest.mark.parametrize("kind", ["-S", "-N", "-b tpcb-like"])
 def test_no_transaction_fails(proxy, mode, kind):
-    bench(proxy, "-M", mode, "-T", "3", *kind.split())
+    bench(proxy, "-M", mode, "-T", "2", *kind.split())
 
 
 @pytest.mark.parametrize("mode", ["extended", "prepared"])
@@ -49,7 +49,7 @@ def test_pipelines(proxy, mode, tmp_path):
 
 
 def test_a_connection_for_each_transaction(proxy):
-    bench(proxy, "-S", "-C", "-T", "3", "-M", "extended")
+    bench(proxy, "-S", "-C", "-T", "2", "-M", "extended")
 
 
 def test_the_sums_agree(proxy, cluster):
