@@ -141,21 +141,6 @@ static struct cell *find_or_make(struct ledger *ledger, uint64_t name)
     return cell ? cell : make(ledger, name);
 }
 
-/* All cells are forgotten but those with a write under way, whose end is still to come; no stamp of
- * before is any cell's or the floor's afterwards. */
-static void forget_all(struct ledger *ledger)
-{
-    struct ring *link;
-
-    while ((link = ring_first(&ledger->recent))) {
-        struct cell *cell = RING_OF(link, struct cell, recent);
-
-        map_remove(&ledger->cells, &cell->link);
-        ring_leave(link);
-        mem_free(cell);
-    }
-}
-
 static void start_anew(struct map_link *link, void *with)
 {
     struct ledger *ledger = with;
@@ -164,12 +149,12 @@ static void start_anew(struct map_link *link, void *with)
     cell_of(link)->stamp = new_stamp(ledger);
 }
 
+/* Cells stay, for the writes under way whose end is still to come; what they held is forgotten. */
 void ledger_open(struct ledger *ledger, uint64_t floor)
 {
     pthread_mutex_lock(&ledger->mutex);
     ledger->floor_lsn = floor > ledger->shut_lsn ? floor : ledger->shut_lsn;
     ledger->floor_stamp = new_stamp(ledger);
-    forget_all(ledger);
     map_each(&ledger->cells, start_anew, ledger);
     start_anew(&ledger->all.link, ledger);
     start_anew(&ledger->any.link, ledger);

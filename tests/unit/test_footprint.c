@@ -114,8 +114,6 @@ static void put_relation(struct built *built, unsigned ref, const char *name)
     plan_ref->relation = *name == 'E' ? &evaluations : *name == 'U' ? &users : NULL;
     plan_ref->pins = built->dims[ref][0];
     plan_ref->given = built->dims[ref][1];
-    if (*name == 'V' && built->plan.read)
-        built->plan.anything = true;
 }
 
 static void put_ref(struct built *built, unsigned ref, char *text)
@@ -250,6 +248,7 @@ static const struct {
     {"E read user_id=42", "E insert id=default user_id=43", NEVER},
     {"E read user_id=42", "E insert id=8", ALWAYS},
     {"E read user_id=42", "E insert id=8,9 user_id=41,default", ALWAYS},
+    {"E read user_id=42", "E insert id=8 user_id=", ALWAYS}, /* INSERT .. SELECT */
     {"E read alone id=7", "E insert id=100..150 user_id=1..10", NEVER},
     {"E read alone id=7", "E insert id=100..300 user_id=1", EMPTY},
     {"E read user_id=42", "E insert id=100..300 user_id=1", ALWAYS},
@@ -282,6 +281,13 @@ static const struct {
     {"E read alone id=7", "U update id=1; V insert", ALWAYS},
     {"E read alone id=7", "E read id=7; U update id=1", NEVER},
     /* what is more than can be held is the whole */
+    {"X read;X read;X read;X read;X read;X read;X read;X read;X read;X read;X read;X read;X read;"
+     "X read;X read;X read;E read id=7",
+     "E update id=8", ALWAYS},
+    {"E read id=7",
+     "X update;X update;X update;X update;X update;X update;X update;X update;X update;X update;"
+     "X update;X update;X update;X update;X update;X update;E update id=8",
+     ALWAYS},
     {"E read user_id=42", "E update id=100..150 user_id=100..120", ALWAYS},
     {"E read id=1..60 user_id=1..4", "E update id=90", NEVER},
     {"U read id=5; U read id=1..63", "U update id=70", NEVER},
@@ -431,11 +437,19 @@ static void wide_read_test(void **state)
 /* A plan that is no read, or that stands for unknown relations, is one of anything. */
 static void anything_test(void **state)
 {
+    struct built *built = build("E read id=7");
     struct footprint_read read;
 
     (void)state;
-    read_text("E read id=7", &read);
+    footprint_read(&built->plan, &built->pinned, &read);
     assert_false(read.anything);
+    built->plan.anything = true;
+    footprint_read(&built->plan, &built->pinned, &read);
+    assert_true(read.anything);
+    built->plan.anything = built->plan.read = false;
+    footprint_read(&built->plan, &built->pinned, &read);
+    assert_true(read.anything);
+    free(built);
     read_text("V read", &read);
     assert_true(read.anything);
     read_text("E update id=7", &read);
