@@ -1,0 +1,246 @@
+/* EXPLAIN ROUTE. What the rules say of a text is written by rules/describe; here stands what only
+ * the running program knows: what the ledger asks for, which node would answer, what the cache has.
+ */
+#include "admin/explain.h"
+
+#include "admin/command.h"
+#include "admin/table.h"
+#include "fresh/footprint.h"
+#include "route/choose.h"
+#include "session/session.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+enum { NAME_MAX_BYTES = 64 };
+
+/* Who is to be imagined asking. */
+struct asks {
+    struct database *database;
+    struct asker asker;
+    char names[3][NAME_MAX_BYTES];
+};
+
+bool explain_is(struct slice text, struct slice *rest)
+{
+    text = command_trim(text);
+    if (text.len == 0 || (text.at[0] | 0x20) != 'e')
+        return false;
+    if (!slice_is_nocase(command_word(&text), "explain") ||
+        !slice_is_nocase(command_word(&text), "route"))
+        return false;
+    *rest = text;
+    return true;
+}
+
+/* ---- who asks ------------------------------------------------------------------------------ */
+
+enum option { OPTION_DATABASE, OPTION_USER, OPTION_APPLICATION, OPTION_NONE };
+
+static enum option option_of(struct slice word)
+{
+    if (slice_is_nocase(word, "database"))
+        return OPTION_DATABASE;
+    if (slice_is_nocase(word, "user"))
+        return OPTION_USER;
+    return slice_is_nocase(word, "application") ? OPTION_APPLICATION : OPTION_NONE;
+}
+
+/* Reads "(DATABASE app, USER alice)"; a parenthesis that does not begin so belongs to the
+ * statement. False: malformed, with *err. */
+static bool read_options(struct slice *rest, struct asks *asks, struct err *err)
+{
+    struct slice at = *rest;
+    struct slice word = command_word(&at);
+
+    if (!slice_is(word, "("))
+        return true;
+    for (bool first = true;; first = false) {
+        enum option option = option_of(command_word(&at));
+        struct slice value;
+
+        if (option == OPTION_NONE && first)
+            return true;
+        value = command_word(&at);
+        word = command_word(&at);
+        if (option == OPTION_NONE || value.len == 0 || value.len >= NAME_MAX_BYTES ||
+            (!slice_is(word, ",") && !slice_is(word, ")")))
+            break;
+        memcpy(asks->names[option], value.at, value.len);
+        asks->names[option][value.len] = '\0';
+        *rest = at;
+        if (slice_is(word, ")"))
+            return true;
+    }
+    err_set(err, "42601", "the options of EXPLAIN ROUTE are not understood");
+    err_hint(err, "EXPLAIN ROUTE (DATABASE name, USER name, APPLICATION name) SELECT ...");
+    return false;
+}
+
+static bool find_database(struct rooms *rooms, struct asks *asks, struct err *err)
+{
+    const char *name = asks->names[OPTION_DATABASE];
+
+    if (name[0])
+        asks->database = rooms_database(rooms, slice_text(name));
+    else if (rooms->ndatabases == 1)
+        asks->database = &rooms->databases[0];
+    if (asks->database)
+        return true;
+    if (name[0])
+        err_set(err, "3D000", "database \"%s\" does not exist", name);
+    else
+        err_set(err, "42601", "there is more than one database");
+    err_hint(err, "EXPLAIN ROUTE (DATABASE %s) SELECT ...",
+             rooms->ndatabases ? rooms->databases[0].name : "name");
+    return false;
+}
+
+static bool imagine(struct rooms *rooms, struct session *session, struct slice *rest,
+                    struct asks *asks, struct err *err)
+{
+    if (session) {
+        asks->database = session_database(session);
+        session_asker(session, &asks->asker);
+        return true;
+    }
+    if (!read_options(rest, asks, err) || !find_database(rooms, asks, err))
+        return false;
+    asks->asker = (struct asker){.database = asks->database->name,
+                                 .user = asks->names[OPTION_USER],
+                                 .application_name = asks->names[OPTION_APPLICATION]};
+    return true;
+}
+
+/* ---- what would happen --------------------------------------------------------------------- */
+
+struct explained {
+    struct table table;
+    struct database *database;
+    struct known_shape *known;
+    const struct plan *plan;
+    struct values values;
+    struct pinned pinned;
+    struct verdict verdict;
+    struct footprint_read read;
+    struct need need;
+};
+
+static void line(void *with, const char *what, const char *text)
+{
+    struct table *table = with;
+
+    table_text(table, what);
+    table_text(table, text);
+    table_row(table);
+}
+
+static void linef(struct table *table, const char *what, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void linef(struct table *table, const char *what, const char *format, ...)
+{
+    char text[512];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    line(table, what, text);
+}
+
+static void put_need(struct explained *of)
+{
+    const struct need *need = &of->need;
+
+    line(&of->table, "ledger",
+         ledger_is_open(of->database->ledger)
+             ? "open"
+             : "shut: the primary is not known, so that only it may answer");
+    if (!of->plan->read)
+        return;
+    linef(&of->table, "need", "whoever answers must be at or past %" PRIX32 "/%" PRIX32,
+          (uint32_t)(need->lsn >> 32), (uint32_t)need->lsn);
+    line(&of->table, "pending",
+         need->pending ? "a write that it depends on is under way" : "nothing");
+}
+
+/* Why a statement that a standby could run would be run by the primary now. */
+static enum plan_reason held_back(const struct explained *of)
+{
+    if (of->verdict.route == ROUTE_PRIMARY)
+        return of->verdict.primary;
+    if (of->known->not_on_standby)
+        return PLAN_NOT_ON_STANDBY;
+    if (of->verdict.freshness == FRESH_CAUSAL && of->need.pending)
+        return PLAN_PENDING;
+    return PLAN_NONE;
+}
+
+/* As the route step asks: a bound or no freshness at all needs no position, a bound a lag. */
+static enum choice choose(const struct explained *of, int64_t now, struct node **node)
+{
+    const struct database *database = of->database;
+    bool causal = of->verdict.freshness == FRESH_CAUSAL;
+    int64_t max_lag = database->max_lag;
+
+    if (of->verdict.freshness == FRESH_BOUND && of->verdict.bound < max_lag)
+        max_lag = of->verdict.bound;
+    return choose_replica(database->topology, causal ? of->need.lsn : 0, max_lag, now,
+                          database->turn, node);
+}
+
+static void put_node(struct explained *of, int64_t now)
+{
+    enum plan_reason reason = held_back(of);
+    struct node *node = topology_node(of->database->topology, 0);
+    enum choice choice = CHOICE_NONE;
+
+    if (reason == PLAN_NONE) {
+        choice = choose(of, now, &node);
+        reason = choice == CHOICE_LAG ? PLAN_LAG : PLAN_NO_REPLICA;
+    }
+    if (choice == CHOICE_MADE) {
+        linef(&of->table, "node", "replica %s", node->name);
+        line(&of->table, "node_reason", "it has replayed what is needed");
+        return;
+    }
+    linef(&of->table, "node", "primary %s%s", node->name, node->up ? "" : " (down)");
+    linef(&of->table, "node_reason", "%s: %s", plan_reason_code(reason), plan_reason_text(reason));
+}
+
+static void look(struct explained *of, const struct asks *asks, struct slice sql)
+{
+    of->database = asks->database;
+    of->known = shapes_find(&of->database->shapes, sql, &of->values);
+    of->plan = database_plan(of->database, of->known);
+    plan_judge(of->plan, &of->values, &asks->asker, &of->verdict);
+    plan_pinned(of->plan, &of->values, &of->pinned);
+    footprint_read(of->plan, &of->pinned, &of->read);
+    ledger_need(of->database->ledger, &of->read, false, &of->need);
+}
+
+bool explain_run(struct rooms *rooms, struct session *session, struct slice rest, struct buf *out,
+                 struct err *err)
+{
+    static const char *const columns[] = {"what", "value"};
+    struct asks asks = {.database = NULL};
+    struct explained of;
+
+    if (!imagine(rooms, session, &rest, &asks, err))
+        return false;
+    rest = command_trim(rest);
+    if (rest.len == 0) {
+        err_set(err, "42601", "EXPLAIN ROUTE of nothing");
+        err_hint(err, "EXPLAIN ROUTE SELECT ...");
+        return false;
+    }
+    look(&of, &asks, rest);
+    table_begin(&of.table, out, columns, 2);
+    put_need(&of);
+    put_node(&of, loop_now(rooms->loop));
+    table_end(&of.table, "EXPLAIN");
+    known_shape_unref(of.known);
+    return true;
+}
