@@ -100,5 +100,6 @@ int crypt_unbase64(struct slice in, uint8_t *out, size_t cap)
             for (int shift = 16; shift >= 0 && done < len; shift -= 8)
                 out[done++] = (uint8_t)(bits >> shift);
     }
-    return (int)len;
+    /* One text for one value: the bits that fall under the padding are zero. */
+    return bits & ((1u << 8 * padded) - 1) ? -1 : (int)len;
 }

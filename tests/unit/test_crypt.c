@@ -83,7 +83,8 @@ static void what_is_not_base64_is_refused(void **state)
 {
     static const char *const bad[] = {
         "Zg",   "Zg=",    "Zg===", "=",    "====",     "Zm9v=",    "Z===",
-        "Zm=v", "Zm9v\n", "Zm 9",  "Zm-_", "Zg==Zg==", "Zm9vZ?==", "\xff\xff\xff\xff"};
+        "Zm=v", "Zm9v\n", "Zm 9",  "Zm-_", "Zg==Zg==", "Zm9vZ?==", "\xff\xff\xff\xff",
+        "Zh==", "Zm9="};
     uint8_t plain[16];
 
     (void)state;
