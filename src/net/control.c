@@ -333,36 +333,37 @@ static const char *setting(const PQconninfoOption *settings, const char *keyword
     return NULL;
 }
 
-enum { KEYWORDS = 64, OWN = 4 };
+enum { KEYWORDS = 64 };
 
-/* GSSAPI would ask name servers and key distribution centres while the loop stands still. */
+struct keywords {
+    const char *names[KEYWORDS], *values[KEYWORDS];
+    unsigned count;
+};
+
+static void put(struct keywords *keywords, const char *name, const char *value)
+{
+    if (!value || !*value || keywords->count == KEYWORDS - 1)
+        return;
+    keywords->names[keywords->count] = name;
+    keywords->values[keywords->count++] = value;
+}
+
+/* What comes later wins. Whatever the url leaves open must not come from the environment, where the
+ * data path would not look for it. GSSAPI would ask name servers and key distribution centres while
+ * the loop stands still. */
 static void connect_to(struct control *control, const PQconninfoOption *settings)
 {
-    const char *keywords[KEYWORDS + OWN + 1], *values[KEYWORDS + OWN + 1];
-    unsigned count = 0;
+    struct keywords keywords = {.count = 0};
 
-    if (!setting(settings, "gssencmode")) {
-        keywords[count] = "gssencmode";
-        values[count++] = "disable";
-    }
-    if (!setting(settings, "host")) {
-        keywords[count] = "host";
-        values[count++] = "localhost";
-    }
-    for (const PQconninfoOption *s = settings; s->keyword && count < KEYWORDS; s++) {
-        if (s->val && *s->val) {
-            keywords[count] = s->keyword;
-            values[count++] = s->val;
-        }
-    }
-    if (control->address[0]) {
-        keywords[count] = "hostaddr";
-        values[count++] = control->address;
-    }
-    keywords[count] = "application_name";
-    values[count++] = control->name;
-    keywords[count] = values[count] = NULL;
-    control->conn = PQconnectStartParams(keywords, values, 0);
+    put(&keywords, "gssencmode", "disable");
+    put(&keywords, "host", "localhost");
+    put(&keywords, "port", "5432");
+    put(&keywords, "dbname", setting(settings, "user"));
+    for (const PQconninfoOption *s = settings; s->keyword; s++)
+        put(&keywords, s->keyword, s->val);
+    put(&keywords, "hostaddr", control->address);
+    put(&keywords, "application_name", control->name);
+    control->conn = PQconnectStartParams(keywords.names, keywords.values, 0);
 }
 
 static void dial(struct control *control, const PQconninfoOption *settings)

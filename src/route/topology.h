@@ -1,5 +1,5 @@
-/* The nodes of one database: who is primary, who is up, how far each has replayed. Watches them over
- * control connections and answers what only the primary can tell. */
+/* The nodes of one database: who is primary, who is up, how far each has replayed. Watches them
+ * over control connections and answers what only the primary can tell. */
 #pragma once
 
 #include "net/loop.h"
@@ -9,24 +9,26 @@ enum node_role { NODE_PRIMARY, NODE_REPLICA };
 
 /* One PostgreSQL host. Lives as long as its topology. */
 struct node {
-    char name[128];        /* "host:port", for people */
+    char name[128]; /* "host:port", for people */
     enum node_role role;
-    int priority;          /* lower first */
-    const char *location;  /* NULL: not told */
-    const char *host;      /* a name, an address, or a directory of a Unix socket */
+    int priority;         /* lower first */
+    const char *location; /* NULL: not told */
+    const char *host;     /* a name, an address, or a directory of a Unix socket */
     int port;
     const char *user, *password, *dbname; /* of the url; password NULL: none told */
-    bool up;               /* the control connection is in and says it has its role */
+    bool up; /* the control connection is in and says it has its role */
     /* Grows whenever another instance (system identifier, start time) may stand behind the node. */
     unsigned instance;
     /* What the last poll said; of a replica. */
-    uint64_t lsn;          /* replayed, 0: not known */
-    int64_t polled;        /* loop time when that poll was sent: it speaks for servers that had
-                              logged in before */
-    int64_t lag;           /* ns that it may be behind the primary, -1: not known */
+    uint64_t lsn;     /* replayed, 0: not known */
+    int64_t polled;   /* loop time when that poll was sent: it speaks for servers that had
+                         logged in before */
+    int64_t lag;      /* ns that it may be behind the primary, -1: not known */
+    char address[46]; /* numeric, of the control connection; empty: down, or a Unix socket */
+    bool paused;      /* a replica whose replay is paused */
     /* For the console. */
     uint64_t polls, losses;
-    char trouble[160];     /* why it is not up; empty where it is */
+    char trouble[160]; /* why it is not up; empty where it is */
 };
 
 struct topology;
@@ -42,8 +44,8 @@ struct topology_settings {
     struct topology_node primary;
     const struct topology_node *replicas;
     unsigned nreplicas;
-    int64_t poll_interval;  /* of replicas while nobody waits; 0: 100 ms */
-    int64_t hurry_interval; /* while a need is newer than what is known; 0: 2 ms */
+    int64_t poll_interval;    /* of replicas while nobody waits; 0: 100 ms */
+    int64_t hurry_interval;   /* while a need is newer than what is known; 0: 2 ms */
     int64_t catalog_interval; /* 0: 30 s */
     /* The primary is known, and every transaction that ran when it was found has ended: `floor` is
      * its insert LSN polled after that. Called again when it may be another instance. */
@@ -80,9 +82,9 @@ struct lsn_wish {
 };
 void topology_lsn(struct topology *topology, struct lsn_wish *wish);
 
-/* The same for a backend whose connection was lost after it may have been told to commit: `told` comes
- * when no backend of this pid that had begun before now is left in pg_stat_activity, with an LSN
- * polled after that was seen. */
+/* The same for a backend whose connection was lost after it may have been told to commit: `told`
+ * comes when no backend of this pid that had begun before now is left in pg_stat_activity, with an
+ * LSN polled after that was seen. */
 struct gone_wish {
     struct lsn_wish lsn;
     uint32_t pid;

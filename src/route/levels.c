@@ -1,0 +1,49 @@
+/* A row of (time, LSN), both growing. When it is full every second entry goes, so that the distance
+ * between old ones doubles each time: a lag is rounded up, never down. */
+#include "route/levels.h"
+
+static void thin_out(struct levels *levels)
+{
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < levels->count; i += 2)
+        levels->of[kept++] = levels->of[i];
+    levels->count = kept;
+}
+
+void levels_add(struct levels *levels, int64_t at, uint64_t lsn)
+{
+    unsigned last = levels->count - 1;
+
+    /* An idle primary: to be here is to be level until now. */
+    if (levels->count && levels->of[last].lsn == lsn) {
+        levels->of[last].at = at;
+        return;
+    }
+    if (levels->count == LEVELS)
+        thin_out(levels);
+    levels->of[levels->count].at = at;
+    levels->of[levels->count++].lsn = lsn;
+}
+
+int64_t levels_lag(const struct levels *levels, uint64_t lsn, int64_t at)
+{
+    unsigned i = levels->count;
+
+    while (i > 0 && levels->of[i - 1].lsn > lsn)
+        i--;
+    if (i == 0)
+        return -1;
+    if (i == levels->count)
+        return 0;
+    return at > levels->of[i - 1].at ? at - levels->of[i - 1].at : 0;
+}
+
+int64_t levels_age(const struct levels *levels, int64_t at)
+{
+    int64_t newest = levels->count ? levels->of[levels->count - 1].at : 0;
+
+    if (!levels->count)
+        return -1;
+    return at > newest ? at - newest : 0;
+}
