@@ -104,8 +104,8 @@ class Pgtier:
         """It answers queries, sees its nodes and has opened its ledger: what it needs for every route."""
         with self.connect(autocommit=True) as c:
             c.execute("SELECT 1")
-        nodes = self.admin("SHOW NODES")
-        return all(is_up(node) for node in nodes)
+        opened = sum_by(self.metrics(), "pgtier_ledger_open", "database")
+        return all(is_up(node) for node in self.admin("SHOW NODES")) and all(opened.values())
 
     def stop(self, timeout=30):
         """Ends it and fails if it, or a sanitizer in it, has something to complain about."""

@@ -238,7 +238,7 @@ def test_no_read_is_stale(start, late, store):
         total = sum(current[n] for n in range((u - 1) * EACH + 1, u * EACH + 1))
         registers.acknowledged["sum", u] = registers.seen["sum", u] = registers.attempted["sum", u] = total
 
-    before, end = proxy.by_source(), time.monotonic() + SECONDS / 2
+    before, end = proxy.by_source(), time.monotonic() + SECONDS
     clients = [Client(registers, proxy.url(), seed, end) for seed in range(CLIENTS)]
     for client in clients:
         client.thread.start()
