@@ -77,6 +77,9 @@ static void hand_over_fakes(struct server *server, struct run *run)
     while (owed_fake(&server->owed, &entry)) {
         struct slice answer = fake_answer(&entry);
 
+        hand_over(server, run);
+        if (server->events)
+            server->events->seen(server->owner, answer.at[0], answer, false);
         extend(server, run, answer.at[0], answer);
     }
 }
@@ -393,6 +396,16 @@ void server_send(struct server *server, const struct slice *parts, unsigned coun
     forget_skipped(server);
     hand_over_fakes(server, &run);
     hand_over(server, &run);
+}
+
+void server_pause(struct server *server)
+{
+    stream_pause(server->stream);
+}
+
+void server_resume(struct server *server)
+{
+    stream_resume(server->stream);
 }
 
 void server_set_unnamed(struct server *server, struct statement *statement)

@@ -103,6 +103,8 @@ void server_enter(struct server *server, enum server_state state); /* notes sinc
 
 /* What is owed for the messages in `parts` must have been added to server.owed before. */
 void server_send(struct server *server, const struct slice *parts, unsigned count);
+void server_pause(struct server *server); /* stop reading: the client is slow */
+void server_resume(struct server *server);
 void server_set_unnamed(struct server *server, struct statement *statement); /* NULL: unknown */
 /* All its prepared statements are gone (DISCARD ALL, DEALLOCATE ALL). */
 void server_forget_statements(struct server *server);

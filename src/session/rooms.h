@@ -22,12 +22,15 @@ struct database {
     struct topology *topology;
     struct ledger *ledger;
     struct shapes shapes;
-    struct catalog *catalog;   /* NULL: not known (yet, or since DDL passed through) */
-    uint64_t plan_epoch;       /* grows with every change of rules or catalog */
+    struct catalog *catalog; /* NULL: not known (yet, or since DDL passed through) */
+    uint64_t plan_epoch;     /* grows with every change of rules or catalog */
     struct pool_set *pools;
     bool has_replicas;
     int64_t max_lag;
-    unsigned turn;             /* of replicas */
+    unsigned turn; /* of replicas */
+    unsigned ddl;  /* statements under way that may change the catalog */
+    struct statements statements;
+    struct ring settling; /* ended transactions whose LSN is not known yet */
 };
 
 /* Answers on a virtual database: see admin/console.h. */
@@ -51,12 +54,14 @@ struct rooms {
     struct trail_sink sink;
     bool session_pooling;
     unsigned max_clients;
-    size_t max_request;        /* bytes of a request that are read whole */
-    struct ring sessions;      /* struct session.link */
+    size_t max_request;          /* bytes of a request that are read whole */
+    struct ring sessions;        /* struct session.link */
     unsigned nsessions, nlogins; /* sessions includes those logging in */
-    struct map keys;           /* sessions by cancel key */
-    uint64_t refused;          /* clients turned away by max_clients */
-    struct buf scratch;        /* for building what is sent at once */
+    struct map keys;             /* sessions by cancel key */
+    uint64_t refused;            /* clients turned away by max_clients */
+    struct buf scratch;          /* for building what is sent at once */
+    struct ring spare;           /* requests to be used again: struct request.spare */
+    unsigned nspare;
     uint64_t session_number;
 };
 
@@ -64,5 +69,11 @@ struct database *rooms_database(struct rooms *rooms, struct slice name);
 /* New rules or a new catalog: every plan is compiled anew at its next use. */
 void rooms_set_rules(struct rooms *rooms, struct rules *rules);
 void database_set_catalog(struct database *database, struct catalog *catalog);
+/* A statement that may change the catalog is about to be sent; its transaction has ended, one way
+ * or the other. Until then, and until the catalog was read again, nothing is taken as known. */
+void database_ddl_begins(struct database *database);
+void database_ddl_ended(struct database *database);
+/* At the end of the process: ended transactions are not waited for any more. */
+void transactions_forget(struct database *database);
 /* The plan of a shape under today's rules and catalog; valid until the next change of either. */
 const struct plan *database_plan(struct database *database, struct known_shape *known);

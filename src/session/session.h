@@ -17,9 +17,9 @@ struct session_figures {
     const char *pinned; /* why it keeps its server; NULL: it does not */
     uint64_t requests;
     int64_t connected, since; /* loop time: of the connection, of the state */
-    const char *node;   /* whose server it has; NULL: none */
+    const char *node;         /* whose server it has; NULL: none */
     uint32_t server_pid;
-    size_t queued;      /* bytes the client has not read yet */
+    size_t queued; /* bytes the client has not read yet */
 };
 void session_each(struct rooms *rooms,
                   void (*each)(void *with, const struct session_figures *figures), void *with);

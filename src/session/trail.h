@@ -42,15 +42,15 @@ struct trail {
     const struct operation *operation; /* NULL: none matched */
     int tier;                          /* index in rules.tiers, or -1 */
     enum source source;
-    struct known_shape *known;         /* NULL: not one statement, or not understood */
-    const struct cache_class *cache;   /* NULL: not cacheable, see `uncached` */
+    struct known_shape *known;          /* NULL: not one statement, or not understood */
+    const struct cache_class *cache;    /* NULL: not cacheable, see `uncached` */
     enum plan_reason uncached, primary; /* why not from the cache; why from the primary */
     bool write, failed;
-    bool led, joined;                  /* led a flight; was answered by another's flight */
-    bool asked_again;                  /* a replica's answer was thrown away or was an error */
-    uint64_t rows, bytes;              /* to the client */
-    int64_t began, ended;              /* ns, clock_now */
-    int64_t spent[STEP_COUNT];         /* ns in each step; 0: not entered */
+    bool led, joined;          /* led a flight; was answered by another's flight */
+    bool asked_again;          /* a replica's answer was thrown away or was an error */
+    uint64_t rows, bytes;      /* to the client */
+    int64_t began, ended;      /* ns, clock_now */
+    int64_t spent[STEP_COUNT]; /* ns in each step; 0: not entered */
 };
 
 /* Where trails go. `trail` is valid until the call returns. */

@@ -1,0 +1,137 @@
+/* The inside of a session, for the files of this room. */
+#pragma once
+
+#include "session/names.h"
+#include "session/request.h"
+#include "session/session.h"
+
+struct client_login;
+struct transaction;
+
+/* Why a session keeps its server outside of transactions. name, text */
+#define PINS(X)                                                                                    \
+    X(NONE, NULL)                                                                                  \
+    X(POOLING, "session pooling")                                                                  \
+    X(STATE, "session state") /* SET, PREPARE, LISTEN, temporary tables, locks, cursors */
+
+enum pin {
+#define X(name, text) PIN_##name,
+    PINS(X)
+#undef X
+};
+
+enum { PARTS_MAX = 48 };
+
+/* What goes to the client in one send. */
+struct outbox {
+    struct slice parts[PARTS_MAX];
+    unsigned count;
+};
+
+struct session {
+    struct rooms *rooms;
+    struct stream *client;
+    struct ring link; /* in rooms.sessions */
+    uint64_t number;
+    char who[48];               /* "session 17", for log lines */
+    struct client_login *login; /* NULL once it is in */
+    struct database *database;  /* NULL: the console's */
+    char *user;
+    struct vars vars;
+    uint64_t settings; /* hash of vars */
+    uint32_t pid, secret;
+    struct map_link key; /* in rooms.keys */
+    bool in, ending;     /* logged in; on its way out */
+
+    /* What the client has sent and was not worked off. */
+    struct buf input;
+    size_t scanned; /* of it: whole messages of the request that is being gathered */
+    size_t passing; /* bytes of a large message still to come, for the server or nobody */
+    bool passing_drop;
+    bool working; /* bytes are being worked off: no re-entrance */
+
+    /* The conversation. */
+    uint8_t status;       /* as the client was last told: I, T, E */
+    bool midway;          /* extended messages went out that no Sync has ended */
+    bool skipping;        /* an error of ours: everything up to the Sync is passed over */
+    bool copying;         /* the server takes CopyData */
+    bool copy_extended;   /* .. from an Execute */
+    bool odd;             /* settings are not known any more: names mean what nobody knows */
+    bool odd_transaction; /* .. until the transaction ends */
+    enum pin pin;
+    struct names names;
+    struct take take;                /* a server, or the wish for one */
+    struct node *node;               /* whose server it is */
+    struct transaction *transaction; /* what it has written; NULL: nothing */
+    struct request *request;         /* in work */
+    struct outbox out;
+    uint64_t requests;
+    int64_t connected, since;
+};
+
+/* session.c */
+void session_say(struct session *session, const char *severity, const struct err *err);
+/* FATAL and the end. Nothing but the end of the callback may follow. */
+void session_fatal(struct session *session, const struct err *err);
+/* Ends it without a word. */
+void session_end(struct session *session);
+/* The request is over: whatever else was sent is worked off. */
+void session_go_on(struct session *session);
+void session_touch_settings(struct session *session);
+bool session_holds_server(const struct session *session);
+
+/* outbox.c: what is put must stay valid until the flush. */
+void outbox_put(struct session *session, struct slice bytes);
+void outbox_flush(struct session *session);
+struct slice outbox_ready(uint8_t status);
+
+/* steps.c */
+/* Starts the way of session.request. */
+void steps_begin(struct session *session);
+/* The ticket of the present step came back: on to the next. */
+void steps_on(struct session *session);
+/* The request was answered. */
+void steps_answered(struct session *session);
+/* It cannot be answered: request.err says why. */
+void steps_failed(struct session *session);
+/* Leaves the steps from the present one down to `step`, and enters that again. */
+void steps_again(struct session *session, enum step_name step);
+/* The client is gone: everything is given back, nothing is said. */
+void steps_abandon(struct session *session);
+
+enum outcome { STEP_ON, STEP_WAIT, STEP_ANSWERED, STEP_FAILED };
+enum outcome enter_inspect(struct session *session);
+enum outcome enter_judge(struct session *session);
+enum outcome enter_need(struct session *session);
+void leave_need(struct session *session, bool ok);
+enum outcome enter_answer(struct session *session);
+void leave_answer(struct session *session, bool ok);
+enum outcome enter_route(struct session *session);
+enum outcome enter_take(struct session *session);
+void leave_take(struct session *session, bool ok);
+enum outcome enter_relay(struct session *session);
+void leave_relay(struct session *session, bool ok);
+
+/* relay.c */
+/* Messages of a COPY, or the rest of a large message, on their way to the server. */
+void relay_pass(struct session *session, struct slice bytes);
+extern const struct server_events reply_events;
+
+/* transaction.c */
+/* These cells are about to be written. */
+void transaction_begin(struct session *session, const struct plan *plan,
+                       const struct pinned *pinned);
+void transaction_begin_everything(struct session *session);
+void transaction_ddl(struct session *session);
+/* It has ended; `rolled_back`: surely. */
+void transaction_end(struct session *session, bool rolled_back);
+/* Its server is gone: nobody knows how it ended. */
+void transaction_lost(struct session *session, uint32_t pid);
+
+/* login.c */
+struct client_login *client_login_new(struct session *session);
+void client_login_free(struct client_login *login);
+/* Works off what came; returns how many bytes were used. The session may have ended afterwards. */
+size_t client_login_take(struct client_login *login, struct slice bytes);
+/* CancelRequest. */
+void cancel_by_key(struct rooms *rooms, uint32_t pid, uint32_t secret);

@@ -1,0 +1,400 @@
+/* Reads the messages of a request and resolves their names; decides nothing. */
+#include "session/request.h"
+
+#include "base/mem.h"
+#include "session/conversation.h"
+#include "wire/frame.h"
+#include "wire/read.h"
+#include "wire/types.h"
+
+#include <stdlib.h>
+
+enum { SPARE_MAX = 64, KEPT_BYTES = 64 * 1024, KEPT_MESSAGES = 256, MAX_PARSE = 64 * 1024 * 1024 };
+
+struct request *request_new(struct rooms *rooms)
+{
+    struct ring *link = ring_first(&rooms->spare);
+    struct request *request;
+
+    if (!link) {
+        request = mem_new(sizeof(*request));
+        ring_init(&request->spare);
+        return request;
+    }
+    ring_leave(link);
+    rooms->nspare--;
+    return RING_OF(link, struct request, spare);
+}
+
+static void drop_messages(struct request *request)
+{
+    for (unsigned i = 0; i < request->nmessages; i++)
+        statement_unref(request->messages[i].statement);
+    request->nmessages = 0;
+}
+
+static void free_whole(struct request *request)
+{
+    buf_clear(&request->bytes);
+    buf_clear(&request->held);
+    mem_free(request->messages);
+    mem_free(request);
+}
+
+/* Everything but the large arrays, which are only read where they were written. */
+static void make_new(struct request *request)
+{
+    request->later = 0;
+    request->open = request->simple = request->synced = request->unread = false;
+    request->plain = request->describes = false;
+    request->nqueries = request->nparses = 0;
+    request->results = (struct slice){0};
+    request->plan = NULL;
+    request->at = 0;
+    request->entered = 0;
+    request->waiting = false;
+    request->err.sqlstate[0] = '\0';
+    request->verdict = (struct verdict){.tier = -1};
+    request->alone = request->write = request->cacheable = request->ddl = false;
+    request->asked = request->leads = false;
+    request->node = NULL;
+    request->avoid_replica = false;
+    request->checking = request->discard = request->passed = false;
+    request->failed = request->rolled_back = false;
+    request->parses_done = 0;
+    request->trail = (struct trail){.tier = -1};
+}
+
+void request_free(struct rooms *rooms, struct request *request)
+{
+    drop_messages(request);
+    if (request->has_text)
+        known_shape_unref(request->text.known);
+    request->has_text = false;
+    if (rooms->nspare >= SPARE_MAX) {
+        free_whole(request);
+        return;
+    }
+    if (request->bytes.cap > KEPT_BYTES)
+        buf_clear(&request->bytes);
+    if (request->cap > KEPT_MESSAGES) {
+        mem_free(request->messages);
+        request->messages = NULL;
+        request->cap = 0;
+    }
+    buf_take(&request->bytes, buf_len(&request->bytes));
+    buf_clear(&request->held);
+    make_new(request);
+    ring_append(&rooms->spare, &request->spare);
+    rooms->nspare++;
+}
+
+void request_free_spare(struct rooms *rooms)
+{
+    struct ring *link;
+
+    while ((link = ring_first(&rooms->spare))) {
+        ring_leave(link);
+        free_whole(RING_OF(link, struct request, spare));
+    }
+    rooms->nspare = 0;
+}
+
+struct slice request_slice(const struct request *request, const struct message *message)
+{
+    return slice_of(request->bytes.at + request->bytes.head + message->at, message->len);
+}
+
+static struct message *add(struct request *request)
+{
+    if (request->nmessages == request->cap) {
+        request->cap = request->cap ? request->cap * 2 : 8;
+        request->messages = mem_grow(request->messages, request->cap * sizeof(struct message));
+    }
+    request->messages[request->nmessages] = (struct message){0};
+    return &request->messages[request->nmessages++];
+}
+
+static void free_facts(void *facts)
+{
+    struct known_text *text = facts;
+
+    known_shape_unref(text->known);
+    mem_free(text);
+}
+
+/* What is known of a statement's text is found once and kept beside it, with no more values than it
+ * has. */
+static const struct known_text *facts_of(struct session *session, struct statement *statement)
+{
+    struct known_text found, *kept;
+    size_t size;
+
+    if (statement->facts)
+        return statement->facts;
+    found.known = shapes_find(&session->database->shapes, statement->text, &found.values);
+    size =
+        offsetof(struct known_text, values.at) +
+        (found.values.count < VALUES_MAX ? found.values.count : VALUES_MAX) * sizeof(struct value);
+    kept = mem_new(sizeof(*kept));
+    kept->known = found.known;
+    kept->values.count = found.values.count;
+    kept->values.complete = found.values.complete;
+    memcpy(kept->values.at, found.values.at, size - offsetof(struct known_text, values.at));
+    statement->facts = kept;
+    statement->free_facts = free_facts;
+    return kept;
+}
+
+static bool add_parse(struct session *session, struct request *request, struct message *message,
+                      struct slice body)
+{
+    struct read_parse parse;
+
+    if (!read_parse(body, &parse))
+        return false;
+    message->named = parse.name.len > 0;
+    message->duplicate = message->named && names_find(&session->names, parse.name);
+    if (message->duplicate) {
+        message->statement = statement_ref(names_find(&session->names, parse.name));
+        return true;
+    }
+    message->statement = statement_of(&session->database->statements, parse.text, parse.oids);
+    names_set(&session->names, parse.name, message->statement, request->number, request->nparses++);
+    return true;
+}
+
+static bool add_bind(struct session *session, struct message *message, struct slice begin)
+{
+    struct slice portal, name;
+
+    if (!read_bind_names(begin, &portal, &name))
+        return false;
+    message->named = name.len > 0;
+    message->rest = (uint32_t)(portal.len + name.len + 2);
+    message->statement = names_find(&session->names, name);
+    if (message->statement)
+        statement_ref(message->statement);
+    return true;
+}
+
+static bool add_target(struct session *session, struct message *message, struct slice body)
+{
+    struct slice name;
+
+    if (!read_target(body, &message->what, &name) || (message->what != 'S' && message->what != 'P'))
+        return false;
+    if (message->what == 'P')
+        return true;
+    message->named = name.len > 0;
+    message->statement = names_find(&session->names, name);
+    if (message->statement)
+        statement_ref(message->statement);
+    if (message->type == MSG_CLOSE)
+        names_remove(&session->names, name);
+    return true;
+}
+
+/* [Parse] Bind [Describe] Execute Sync: the whole of a transaction, nothing left behind but a
+ * name. */
+static bool is_plain(const struct request *request)
+{
+    static const uint8_t order[] = {MSG_PARSE, MSG_BIND, MSG_DESCRIBE, MSG_EXECUTE, MSG_SYNC};
+    unsigned at = 0;
+
+    if (request->later || request->unread)
+        return false;
+    if (request->simple)
+        return request->nqueries == 1;
+    for (unsigned i = 0; i < request->nmessages; i++) {
+        const struct message *message = &request->messages[i];
+
+        while (at < sizeof(order) && order[at] != message->type)
+            at++;
+        if (at++ == sizeof(order) || message->duplicate ||
+            (message->type == MSG_DESCRIBE && message->what != 'P'))
+            return false;
+    }
+    return request->nqueries == 1 && request->synced;
+}
+
+static bool is_plain_execute(const struct request *request, const struct message *message)
+{
+    struct slice portal;
+    uint32_t max_rows;
+
+    return read_execute(slice_skip(request_slice(request, message), FRAME_HEAD), &portal,
+                        &max_rows) &&
+           portal.len == 0 && max_rows == 0;
+}
+
+/* Portals with names live on; a limited Execute leaves one half read. */
+static bool uses_plain_portal(const struct request *request)
+{
+    for (unsigned i = 0; i < request->nmessages; i++) {
+        const struct message *message = &request->messages[i];
+        struct slice body = slice_skip(request_slice(request, message), FRAME_HEAD);
+        struct slice portal, name;
+
+        if (message->type == MSG_EXECUTE && !is_plain_execute(request, message))
+            return false;
+        if (message->type == MSG_BIND &&
+            (!read_bind_names(body, &portal, &name) || portal.len || !message->statement))
+            return false;
+    }
+    return true;
+}
+
+void request_complete(struct request *request)
+{
+    bool executes = request->simple;
+
+    for (unsigned i = 0; i < request->nmessages; i++) {
+        request->describes |= request->messages[i].type == MSG_DESCRIBE;
+        executes |= request->messages[i].type == MSG_EXECUTE;
+    }
+    request->plain =
+        executes && is_plain(request) && (request->simple || uses_plain_portal(request));
+}
+
+bool request_add(struct session *session, struct request *request, uint32_t at, uint32_t len,
+                 size_t later)
+{
+    struct message *message = add(request);
+    struct slice whole = slice_of(request->bytes.at + request->bytes.head + at, len);
+    struct slice body = slice_skip(whole, FRAME_HEAD);
+
+    message->type = whole.at[0];
+    message->at = at;
+    message->len = len;
+    request->later = later;
+    request->unread |= later > 0;
+    switch (message->type) {
+    case MSG_QUERY:
+        request->simple = true;
+        request->nqueries++;
+        names_remove(&session->names, SLICE(""));
+        return later || (body.len && body.at[body.len - 1] == '\0');
+    case MSG_FUNCTION:
+        request->simple = request->unread = true;
+        return true;
+    case MSG_PARSE:
+        return add_parse(session, request, message, body);
+    case MSG_BIND:
+        request->nqueries++;
+        return add_bind(session, message, body);
+    case MSG_DESCRIBE:
+    case MSG_CLOSE:
+        return add_target(session, message, body);
+    case MSG_SYNC:
+        request->synced = true;
+        return true;
+    }
+    return true;
+}
+
+static bool bind_values(const struct statement *statement, const struct read_bind *bind,
+                        struct values *values)
+{
+    struct reader reader = {bind->values, false};
+    struct slice given[VALUES_MAX];
+    unsigned count = bind->nvalues < VALUES_MAX ? bind->nvalues : VALUES_MAX;
+
+    for (unsigned i = 0; i < count; i++) {
+        uint32_t len = read_u32(&reader);
+
+        given[i] = len == UINT32_MAX ? (struct slice){0} : read_bytes(&reader, len);
+    }
+    if (reader.bad)
+        return false;
+    for (unsigned i = 0; i < values->count && i < VALUES_MAX; i++) {
+        struct value *value = &values->at[i];
+        unsigned at = value->number - 1;
+        const uint8_t *oid;
+
+        if (value->kind != VALUE_PARAM)
+            continue;
+        if (value->number == 0 || at >= count) {
+            values->complete = false;
+            continue;
+        }
+        oid = at < statement->noids ? statement->oids.at + at * 4 : NULL;
+        value->oid =
+            oid ? (uint32_t)oid[0] << 24 | (uint32_t)oid[1] << 16 | (uint32_t)oid[2] << 8 | oid[3]
+                : 0;
+        value->bytes = given[at];
+        value->kind = !given[at].at                     ? VALUE_NULL
+                      : read_bind_format(bind, at) == 1 ? VALUE_BINARY
+                                                        : VALUE_TEXT;
+    }
+    return true;
+}
+
+static void copy_values(struct values *to, const struct values *from)
+{
+    to->count = from->count;
+    to->complete = from->complete;
+    memcpy(to->at, from->at,
+           (from->count < VALUES_MAX ? from->count : VALUES_MAX) * sizeof(struct value));
+}
+
+static bool read_query(struct session *session, struct request *request,
+                       const struct message *message, struct known_text *text,
+                       struct slice *results)
+{
+    struct slice body = slice_skip(request_slice(request, message), FRAME_HEAD);
+    const struct known_text *facts;
+    struct read_bind bind;
+
+    if (message->type == MSG_QUERY) {
+        text->known =
+            shapes_find(&session->database->shapes, slice_first(body, body.len - 1), &text->values);
+        return true;
+    }
+    facts = facts_of(session, message->statement);
+    text->known = known_shape_ref(facts->known);
+    copy_values(&text->values, &facts->values);
+    if (!read_bind(body, &bind) || !bind_values(message->statement, &bind, &text->values))
+        return false;
+    *results = bind.results;
+    return true;
+}
+
+bool request_each(struct session *session, struct request *request,
+                  void (*each)(struct session *session, struct request *request,
+                               struct known_shape *known, const struct values *values))
+{
+    unsigned seen = 0;
+
+    for (unsigned i = 0; i < request->nmessages; i++) {
+        const struct message *message = &request->messages[i];
+        bool first = seen == 0;
+        struct known_text *text = &request->text, other;
+        struct slice results = {0};
+        bool good = true;
+
+        if (message->type != MSG_QUERY && message->type != MSG_BIND)
+            continue;
+        seen++;
+        /* What was cut, or has no statement, has no values. */
+        if ((request->later && i == request->nmessages - 1) ||
+            (message->type == MSG_BIND && !message->statement))
+            continue;
+        if (!first)
+            text = &other;
+        if (!first || !request->has_text) {
+            good = read_query(session, request, message, text, &results);
+            if (first) {
+                request->has_text = true;
+                request->results = results;
+            }
+        }
+        if (good)
+            each(session, request, text->known, &text->values);
+        if (!first)
+            known_shape_unref(other.known);
+        if (!good)
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,106 @@
+/* A request: what a client sends until it must wait. A Query or FunctionCall by itself, or the
+ * messages of the extended protocol up to a Sync or Flush. What is too large to be held is cut: see
+ * `open` and `later`. */
+#pragma once
+
+#include "cache/cache.h"
+#include "fresh/ledger.h"
+#include "pool/prepared.h"
+#include "session/trail.h"
+
+struct session;
+
+/* One message of a request, its names resolved in the order of the messages. */
+struct message {
+    uint8_t type;
+    bool named;                  /* Parse, Bind, Describe, Close: of a statement that has a name */
+    bool duplicate;              /* Parse: of a name that is in use; the server is to refuse it */
+    uint8_t what;                /* Describe, Close: S or P */
+    uint32_t at, len;            /* in request.bytes */
+    uint32_t rest;               /* Bind: offset in the body of what follows the names */
+    struct statement *statement; /* referenced; NULL: none of that name */
+};
+
+/* What is known of a text: beside a statement, or of the Query of this request. */
+struct known_text {
+    struct known_shape *known; /* referenced */
+    struct values values;      /* the literals; parameters are bound later */
+};
+
+struct request {
+    struct ring spare; /* in rooms.spare while it is nobody's */
+    struct buf bytes;  /* the messages, whole but for `later` bytes of the last */
+    size_t later;      /* bytes of the last message that follow, not read by us */
+    bool open;         /* neither Sync nor Query ends it: more of the same exchange follows */
+    bool simple;       /* a Query or FunctionCall */
+    bool synced;       /* ends with a Sync */
+    bool unread;       /* holds something that was not understood: a write to everything */
+    bool plain;        /* [Parse] Bind [Describe] Execute Sync, or one Query */
+    bool describes;    /* its portal: the client wants the RowDescription */
+    uint64_t number;
+    struct message *messages;
+    unsigned nmessages, cap;
+    unsigned nqueries; /* Queries and Binds */
+    unsigned nparses;
+
+    struct known_text text;  /* of the first Query or Bind, its parameters bound */
+    bool has_text;           /* text.known is referenced */
+    struct slice results;    /* result formats of that Bind */
+    const struct plan *plan; /* of that, while rules and catalog stand */
+
+    /* How far it is, and what it has taken. */
+    enum step_name at;
+    uint32_t entered; /* bit per step */
+    bool waiting;     /* a ticket is out, or the server is at work */
+    struct err err;   /* of FAILED */
+
+    struct verdict verdict;
+    bool alone; /* the whole of an autocommit transaction: one statement, plain */
+    bool write, cacheable;
+    bool ddl; /* may change the catalog */
+    struct pinned pinned;
+    struct footprint_read read;
+    struct need need;
+    struct key key;
+    struct cache_ask ask;
+    bool asked, leads;
+    struct node *node; /* where it goes; NULL: where the session's server is */
+    bool avoid_replica;
+
+    /* Of the replies. */
+    bool checking;    /* a replica's answer that was not looked at yet */
+    bool discard;     /* nothing of it reaches the client */
+    bool passed;      /* a byte of it was handed to the client */
+    bool failed;      /* the server said ErrorResponse */
+    bool rolled_back; /* the last CommandComplete was ROLLBACK */
+    unsigned parses_done;
+    struct buf held; /* answers that came before the one to look at */
+
+    struct trail trail;
+    int64_t entered_at;
+};
+
+/* A fresh one, maybe used before. */
+struct request *request_new(struct rooms *rooms);
+/* Gives back what it holds (not what its steps took: leave them first). */
+void request_free(struct rooms *rooms, struct request *request);
+
+/* Reads one whole message (or, with `later`, the beginning of one) at the end of request.bytes into
+ * the list. Statements are looked up in the session's names, which change as the messages say.
+ * False: it is malformed. */
+bool request_add(struct session *session, struct request *request, uint32_t at, uint32_t len,
+                 size_t later);
+
+/* The last message is in: finds out whether it is plain. */
+void request_complete(struct request *request);
+/* Frees what is kept for later use. */
+void request_free_spare(struct rooms *rooms);
+
+/* The bytes of a message. */
+struct slice request_slice(const struct request *request, const struct message *message);
+
+/* Calls `each` for every Query and Bind in order: its shape and its values. The first one's are
+ * request.text. False where one's values could not be read. */
+bool request_each(struct session *session, struct request *request,
+                  void (*each)(struct session *session, struct request *request,
+                               struct known_shape *known, const struct values *values));

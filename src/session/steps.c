@@ -1,0 +1,158 @@
+/* The way of a request: one table, entered from the top and left from the bottom, whatever ends it,
+ * so that nothing taken is forgotten. Decides nothing itself. */
+#include "base/clock.h"
+#include "session/conversation.h"
+#include "wire/write.h"
+
+static const struct step {
+    enum outcome (*enter)(struct session *session);
+    void (*leave)(struct session *session, bool ok);
+} steps[STEP_COUNT] = {
+    [STEP_INSPECT] = {enter_inspect, NULL},    [STEP_JUDGE] = {enter_judge, NULL},
+    [STEP_NEED] = {enter_need, leave_need},    [STEP_ANSWER] = {enter_answer, leave_answer},
+    [STEP_ROUTE] = {enter_route, NULL},        [STEP_TAKE] = {enter_take, leave_take},
+    [STEP_RELAY] = {enter_relay, leave_relay},
+};
+
+/* Notes how long the present step took. */
+static void note_time(struct request *request)
+{
+    int64_t now = clock_now();
+
+    request->trail.spent[request->at] += now - request->entered_at;
+    request->entered_at = now;
+}
+
+static void leave_from(struct session *session, enum step_name from, enum step_name down_to,
+                       bool ok)
+{
+    struct request *request = session->request;
+
+    for (int at = (int)from; at >= (int)down_to; at--) {
+        if (!(request->entered & 1u << at))
+            continue;
+        request->entered &= ~(1u << at);
+        if (steps[at].leave)
+            steps[at].leave(session, ok);
+    }
+}
+
+static void record(struct session *session, struct request *request)
+{
+    struct rooms *rooms = session->rooms;
+
+    request->trail.ended = request->entered_at;
+    request->trail.failed |= request->failed;
+    if (rooms->sink.finished)
+        rooms->sink.finished(rooms->sink.owner, &request->trail);
+}
+
+/* The last word of a request: what the client waits for. */
+static void say_ready(struct session *session, const struct request *request)
+{
+    if (request->synced || request->simple)
+        outbox_put(session, outbox_ready(session->status));
+    else if (err_is_set(&request->err))
+        session->skipping = true;
+}
+
+static void finish(struct session *session, bool ok)
+{
+    struct request *request = session->request;
+    struct buf error = {0};
+
+    leave_from(session, request->at, 0, ok);
+    if (err_is_set(&request->err)) {
+        request->failed = true;
+        write_error(&error, "ERROR", &request->err);
+        outbox_put(session, buf_slice(&error));
+        request->trail.bytes += buf_len(&error);
+    }
+    say_ready(session, request);
+    outbox_flush(session);
+    buf_clear(&error);
+    record(session, request);
+    session->request = NULL;
+    request_free(session->rooms, request);
+    session_go_on(session);
+}
+
+static void run(struct session *session)
+{
+    struct request *request = session->request;
+
+    for (;;) {
+        enum outcome outcome;
+
+        request->entered |= 1u << request->at;
+        outcome = steps[request->at].enter(session);
+        note_time(request);
+        switch (outcome) {
+        case STEP_ON:
+            request->at++;
+            continue;
+        case STEP_WAIT:
+            request->waiting = true;
+            return;
+        case STEP_ANSWERED:
+            finish(session, true);
+            return;
+        case STEP_FAILED:
+            finish(session, false);
+            return;
+        }
+    }
+}
+
+void steps_begin(struct session *session)
+{
+    struct request *request = session->request;
+
+    request->at = STEP_INSPECT;
+    request->entered_at = request->trail.began = clock_now();
+    run(session);
+}
+
+void steps_on(struct session *session)
+{
+    struct request *request = session->request;
+
+    note_time(request);
+    request->waiting = false;
+    request->at++;
+    run(session);
+}
+
+void steps_answered(struct session *session)
+{
+    note_time(session->request);
+    finish(session, true);
+}
+
+void steps_failed(struct session *session)
+{
+    note_time(session->request);
+    finish(session, false);
+}
+
+void steps_again(struct session *session, enum step_name step)
+{
+    struct request *request = session->request;
+
+    note_time(request);
+    leave_from(session, request->at, step, false);
+    request->waiting = false;
+    request->at = step;
+    run(session);
+}
+
+void steps_abandon(struct session *session)
+{
+    struct request *request = session->request;
+
+    if (!request)
+        return;
+    leave_from(session, request->at, 0, false);
+    session->request = NULL;
+    request_free(session->rooms, request);
+}

@@ -1,0 +1,134 @@
+/* What a session's transaction has written, from the first write to the word of its end in the
+ * ledger. The marks outlive the session: they are lifted when the LSN of the commit is known, or
+ * the backend that may have committed is gone. */
+#include "session/conversation.h"
+
+#include "base/mem.h"
+
+struct transaction {
+    struct database *database;
+    struct footprint_write write;
+    bool written, ddl;
+    union {
+        struct lsn_wish lsn;
+        struct gone_wish gone;
+    } wish;
+    struct ring link; /* in database.settling */
+    bool gone;
+};
+
+static struct transaction *transaction_of(struct session *session)
+{
+    if (!session->transaction) {
+        session->transaction = mem_new(sizeof(struct transaction));
+        session->transaction->database = session->database;
+        ring_init(&session->transaction->link);
+    }
+    return session->transaction;
+}
+
+void transaction_begin(struct session *session, const struct plan *plan,
+                       const struct pinned *pinned)
+{
+    struct transaction *transaction = transaction_of(session);
+    struct footprint_write added;
+
+    footprint_write(plan, pinned, &transaction->write, &added);
+    transaction->written = true;
+    ledger_begin(session->database->ledger, &added);
+}
+
+void transaction_begin_everything(struct session *session)
+{
+    struct transaction *transaction = transaction_of(session);
+    struct footprint_write added;
+
+    footprint_everything(&transaction->write, &added);
+    transaction->written = true;
+    ledger_begin(session->database->ledger, &added);
+}
+
+void transaction_ddl(struct session *session)
+{
+    struct transaction *transaction = transaction_of(session);
+
+    if (!transaction->ddl)
+        database_ddl_begins(session->database);
+    transaction->ddl = true;
+}
+
+static void forget(struct transaction *transaction)
+{
+    if (transaction->ddl)
+        database_ddl_ended(transaction->database);
+    ring_leave(&transaction->link);
+    mem_free(transaction);
+}
+
+static void commit_at(struct lsn_wish *wish, uint64_t lsn)
+{
+    struct transaction *transaction = wish->owner;
+
+    ledger_commit(transaction->database->ledger, &transaction->write, lsn);
+    forget(transaction);
+}
+
+void transaction_end(struct session *session, bool rolled_back)
+{
+    struct transaction *transaction = session->transaction;
+    struct database *database = session->database;
+
+    session->transaction = NULL;
+    if (!transaction)
+        return;
+    if (!transaction->written || rolled_back) {
+        if (transaction->written)
+            ledger_abort(database->ledger, &transaction->write);
+        forget(transaction);
+        return;
+    }
+    if (!database->has_replicas) {
+        commit_at(&(struct lsn_wish){.owner = transaction}, 0);
+        return;
+    }
+    transaction->wish.lsn.told = commit_at;
+    transaction->wish.lsn.owner = transaction;
+    ring_append(&database->settling, &transaction->link);
+    topology_lsn(database->topology, &transaction->wish.lsn);
+}
+
+void transaction_lost(struct session *session, uint32_t pid)
+{
+    struct transaction *transaction = session->transaction;
+    struct database *database = session->database;
+
+    session->transaction = NULL;
+    if (!transaction)
+        return;
+    if (!transaction->written) {
+        forget(transaction);
+        return;
+    }
+    transaction->gone = true;
+    transaction->wish.gone.lsn.told = commit_at;
+    transaction->wish.gone.lsn.owner = transaction;
+    transaction->wish.gone.pid = pid;
+    ring_append(&database->settling, &transaction->link);
+    topology_gone(database->topology, &transaction->wish.gone);
+}
+
+void transactions_forget(struct database *database)
+{
+    struct ring *link;
+
+    while ((link = ring_first(&database->settling))) {
+        struct transaction *transaction = RING_OF(link, struct transaction, link);
+
+        if (transaction->gone)
+            topology_gone_leave(database->topology, &transaction->wish.gone);
+        else
+            topology_lsn_leave(database->topology, &transaction->wish.lsn);
+        ring_leave(link);
+        mem_free(transaction);
+    }
+}
