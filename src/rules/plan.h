@@ -76,7 +76,9 @@ struct plan {
     const struct shape *shape;     /* outlives the plan */
     struct plan_ref *refs;
     unsigned nrefs;
-    bool read;          /* proved to change no row and lock none: else it is a write */
+    bool read;          /* proved to change no row: else it is a write. So are what only belongs to a
+                           transaction or session (BEGIN, SET, LISTEN, NOTIFY, FETCH, VACUUM) and what
+                           locks (FOR UPDATE, LOCK): they touch no cell, and `primary` keeps them there */
     bool everything;    /* a write that nobody can bound: touches (database, *) */
     bool anything;      /* a read whose relations are not all certain: depends on (database, any) */
     enum plan_reason primary; /* why only on the primary, NONE: may run on a standby */

@@ -1,0 +1,44 @@
+/* A plan while it is made, and what plan.h keeps private of it; of the files of this room only. */
+#pragma once
+
+#include "conf/keep.h"
+#include "rules/match.h"
+#include "rules/plan.h"
+
+/* Where a request tells its tier: values that all must be tier names. */
+struct tier_source {
+    const int16_t *values; /* value indexes, or GIVEN_x */
+    unsigned nvalues;
+};
+
+struct plan_memory {
+    struct keep *keep;
+    const struct operation **candidates; /* whose shape part matches, in the file's order */
+    unsigned ncandidates;
+    struct tier_source *tiers; /* none: no tier is told; all of them must be known */
+    unsigned ntiers;
+};
+
+static inline struct plan_memory *plan_memory(const struct plan *plan)
+{
+    return plan->memory;
+}
+
+/* The first reason stays. */
+void plan_on_primary(struct plan *plan, enum plan_reason reason);
+void plan_uncached(struct plan *plan, enum plan_reason reason);
+/* Both: on the primary and not cached. */
+void plan_apart(struct plan *plan, enum plan_reason reason);
+/* A write that nobody can bound. */
+void plan_everything(struct plan *plan, enum plan_reason reason);
+/* A read of one knows not what. */
+void plan_anything(struct plan *plan, enum plan_reason reason);
+
+/* effects.c: what the statements, functions and types of the shape may do. */
+void plan_effects(struct plan *plan);
+/* resolve.c: the refs against the catalog. */
+void plan_resolve(struct plan *plan);
+/* tier.c: finds where the tier is told; then, of a request, its tiers as bits, 0 where they are not
+ * known. */
+void plan_tier_sources(struct plan *plan);
+uint32_t plan_tiers(const struct plan *plan, const struct values *values);

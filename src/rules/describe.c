@@ -1,0 +1,234 @@
+/* Puts decisions into words; decides nothing. */
+#include "rules/describe.h"
+
+#include "base/units.h"
+#include "rules/compile.h"
+
+/* --- the key --- */
+
+static struct slice pinned_value(const struct plan *plan, const struct pinned *pinned,
+                                 struct slice column)
+{
+    for (unsigned i = 0; i < pinned->count; i++) {
+        const struct relation *relation = plan->refs[pinned->values[i].ref].relation;
+
+        if (!pinned->values[i].given &&
+            slice_is(column, relation->dimensions[pinned->values[i].dimension]))
+            return slice_of(pinned->bytes + pinned->values[i].at, pinned->values[i].len);
+    }
+    return SLICE("-");
+}
+
+static void put_metrics(const struct shape *shape, struct buf *out)
+{
+    for (unsigned i = 0; i < shape->nmetrics; i++)
+        buf_printf(out, "%s%s", i ? "," : "", shape->metrics[i]);
+    if (shape->nmetrics == 0)
+        buf_put_slice(out, SLICE("-"));
+}
+
+static void put_paths(const struct shape *shape, struct buf *out)
+{
+    for (unsigned i = 0; i < shape->npaths; i++)
+        buf_printf(out, "%s%s%s%s", i ? "," : "", shape->paths[i].column,
+                   *shape->paths[i].path ? "." : "", shape->paths[i].path);
+    if (shape->npaths == 0)
+        buf_put_slice(out, SLICE("-"));
+}
+
+void describe_key(const struct plan *plan, const struct values *values,
+                  const struct cache_class *class, struct buf *out)
+{
+    const char *at = class->key;
+    struct pinned pinned;
+
+    plan_pinned(plan, values, &pinned);
+    while (*at) {
+        size_t plain = strcspn(at, "{");
+        const char *end;
+        struct slice name;
+
+        buf_put(out, at, plain);
+        at += plain;
+        end = strchr(at, '}');
+        if (!end)
+            break;
+        name = slice_of(at + 1, (size_t)(end - at) - 1);
+        if (slice_is(name, "metric"))
+            put_metrics(plan->shape, out);
+        else if (slice_is(name, "path"))
+            put_paths(plan->shape, out);
+        else
+            buf_put_slice(out, pinned_value(plan, &pinned, name));
+        at = end + 1;
+    }
+}
+
+/* --- what it is --- */
+
+static void put_kinds(const struct shape *shape, struct buf *out)
+{
+    for (unsigned i = 0; i < shape->nstatements; i++)
+        buf_printf(out, "%s%s", i ? ", " : "statements: ",
+                   statement_kind_text((enum statement_kind)shape->statements[i]));
+    if (shape->nstatements > 0)
+        buf_put_slice(out, SLICE("\n"));
+}
+
+static const char *use_text(enum ref_use use)
+{
+    static const char *const texts[] = {"read", "insert", "update", "delete", "truncate", "copy"};
+
+    return texts[use];
+}
+
+/* One dimension of one occurrence: "id = 7, 8" or "id = *". */
+static void put_dim(const struct plan_ref *ref, unsigned index, unsigned dimension, bool given,
+                    const struct pinned *pinned, struct buf *out)
+{
+    unsigned count = 0;
+
+    buf_printf(out, " %s%s", given ? "new " : "", ref->relation->dimensions[dimension]);
+    for (unsigned i = 0; i < pinned->count; i++)
+        if (pinned->values[i].ref == index && pinned->values[i].dimension == dimension &&
+            pinned->values[i].given == given)
+            buf_printf(out, "%s%.*s", count++ ? ", " : " = ", pinned->values[i].len,
+                       pinned->bytes + pinned->values[i].at);
+    if (count == 0)
+        buf_put_slice(out, SLICE(" = *"));
+}
+
+static void put_pins(const struct plan_ref *ref, unsigned index, const struct pinned *pinned,
+                     struct buf *out)
+{
+    for (unsigned i = 0; i < ref->relation->ndimensions; i++) {
+        bool insert = ref->ref->use == REF_INSERT, given = false;
+
+        for (unsigned j = 0; j < ref->ngiven; j++)
+            given |= ref->given[j].dimension == i;
+        if (!insert)
+            put_dim(ref, index, i, false, pinned, out);
+        if (insert || given)
+            put_dim(ref, index, i, true, pinned, out);
+    }
+}
+
+/* A relation as the footprint sees it. */
+static void put_refs(const struct plan *plan, const struct values *values, struct buf *out)
+{
+    struct pinned pinned;
+
+    plan_pinned(plan, values, &pinned);
+    for (unsigned i = 0; i < plan->nrefs; i++) {
+        const struct plan_ref *ref = &plan->refs[i];
+
+        buf_printf(out, "%s: %s%s%s", use_text(ref->ref->use),
+                   ref->ref->schema ? ref->ref->schema : "", ref->ref->schema ? "." : "",
+                   ref->ref->name);
+        if (!ref->certain)
+            buf_put_slice(out, SLICE(" (not an ordinary table, or not known)"));
+        else if (!ref->relation)
+            buf_put_slice(out, SLICE(" (not declared: as a whole)"));
+        else
+            put_pins(ref, i, &pinned, out);
+        buf_put_slice(out, SLICE("\n"));
+    }
+}
+
+static void put_effect(const struct plan *plan, struct buf *out)
+{
+    const char *effect = "a write to the rows told";
+
+    if (plan->everything)
+        effect = "a write that nobody can bound: every cached answer of the database ends";
+    else if (plan->read && plan->anything)
+        effect = "a read of more than what is told";
+    else if (plan->read)
+        effect = "no rows are changed";
+    buf_printf(out, "effect: %s\n", effect);
+}
+
+/* --- what is done with it --- */
+
+static void put_reason(const char *name, enum plan_reason reason, struct buf *out)
+{
+    buf_printf(out, "%s: %s (%s)\n", name, plan_reason_text(reason), plan_reason_code(reason));
+}
+
+static void put_operation(const struct plan *plan, const struct verdict *verdict, struct buf *out)
+{
+    const struct operation *operation = verdict->operation;
+
+    if (operation)
+        buf_printf(out, "operation: %s (line %u)\n", operation->name, operation->line);
+    else
+        buf_put_slice(out, SLICE("operation: none matches\n"));
+    buf_printf(out, "tier: %s\n",
+               verdict->tier < 0 ? "not told" : plan->rules->tiers[verdict->tier]);
+}
+
+static void put_cache(const struct plan *plan, const struct values *values,
+                      const struct verdict *verdict, struct buf *out)
+{
+    const struct cache_class *class = verdict->operation ? verdict->operation->cache : NULL;
+    char ttl[24];
+
+    if (!verdict->cache) {
+        buf_put_slice(out, SLICE("cached: no\n"));
+        put_reason("why not cached", verdict->uncached, out);
+    } else {
+        units_duration_text(class->ttl, ttl);
+        buf_printf(out, "cached: for %s at most\n", ttl);
+    }
+    if (!class)
+        return;
+    buf_printf(out, "cache class: %s\ncache key: ", class->name);
+    describe_key(plan, values, class, out);
+    buf_put_slice(out, SLICE(":<hash>\n"));
+}
+
+static void put_freshness(const struct verdict *verdict, struct buf *out)
+{
+    char bound[24];
+
+    units_duration_text(verdict->bound, bound);
+    if (verdict->freshness == FRESH_BOUND)
+        buf_printf(out, "freshness: at most %s old\n", bound);
+    else
+        buf_printf(out, "freshness: %s\n",
+                   verdict->freshness == FRESH_CAUSAL ? "causal" : "unbounded");
+}
+
+static void put_target(const struct verdict *verdict, struct buf *out)
+{
+    char target[24];
+
+    if (!verdict->operation || verdict->operation->target == 0) {
+        buf_put_slice(out, SLICE("target: none\n"));
+        return;
+    }
+    units_duration_text(verdict->operation->target, target);
+    buf_printf(out, "target: %s\n", target);
+}
+
+void describe_plan(const struct plan *plan, const struct values *values, const struct asker *asker,
+                   struct buf *out)
+{
+    struct verdict verdict;
+
+    plan_judge(plan, values, asker, &verdict);
+    buf_printf(out, "shape: %s\n", plan->shape->text);
+    buf_printf(out, "fingerprint: %016llx%016llx\n", (unsigned long long)plan->shape->hash.high,
+               (unsigned long long)plan->shape->hash.low);
+    put_kinds(plan->shape, out);
+    put_effect(plan, out);
+    put_refs(plan, values, out);
+    put_operation(plan, &verdict, out);
+    put_cache(plan, values, &verdict, out);
+    buf_printf(out, "route: %s\n", route_text(verdict.route));
+    if (verdict.primary != PLAN_NONE)
+        put_reason("why primary", verdict.primary, out);
+    if (plan->read)
+        put_freshness(&verdict, out);
+    put_target(&verdict, out);
+}

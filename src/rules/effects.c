@@ -1,0 +1,249 @@
+/* What the parts of a shape may do besides reading the relations it names: the kinds of its
+ * statements, the functions that it calls, the types that it casts to. Unknown is a write to
+ * everything. */
+#include <stdlib.h>
+
+#include "rules/compile.h"
+#include "sql/functions.h"
+
+/* --- statements --- */
+
+enum effect {
+    READS,           /* rows of the relations it names, nothing else */
+    CHANGES,         /* rows of the relations it names; resolve.c bounds it */
+    TOUCHES_NOTHING, /* bound to the primary, and no row of anybody's is another one after it */
+    CHANGES_EVERYTHING
+};
+
+struct kind_effect {
+    enum effect effect;
+    enum plan_reason reason;
+};
+
+static const struct kind_effect EFFECTS[STATEMENT_KIND_COUNT] = {
+    [STATEMENT_EMPTY] = {TOUCHES_NOTHING, PLAN_PROTOCOL},
+    [STATEMENT_SELECT] = {READS, PLAN_NONE},
+    [STATEMENT_INSERT] = {CHANGES, PLAN_WRITE},
+    [STATEMENT_UPDATE] = {CHANGES, PLAN_WRITE},
+    [STATEMENT_DELETE] = {CHANGES, PLAN_WRITE},
+    [STATEMENT_MERGE] = {CHANGES, PLAN_WRITE},
+    [STATEMENT_TRUNCATE] = {CHANGES, PLAN_WRITE},
+    [STATEMENT_COPY_FROM] = {CHANGES, PLAN_WRITE},
+    [STATEMENT_COPY_TO] = {TOUCHES_NOTHING, PLAN_PROTOCOL},
+    [STATEMENT_BEGIN] = {TOUCHES_NOTHING, PLAN_TRANSACTION},
+    [STATEMENT_COMMIT] = {TOUCHES_NOTHING, PLAN_TRANSACTION},
+    [STATEMENT_ROLLBACK] = {TOUCHES_NOTHING, PLAN_TRANSACTION},
+    [STATEMENT_SAVEPOINT] = {TOUCHES_NOTHING, PLAN_TRANSACTION},
+    [STATEMENT_SET] = {TOUCHES_NOTHING, PLAN_SESSION},
+    [STATEMENT_SET_LOCAL] = {TOUCHES_NOTHING, PLAN_SESSION},
+    [STATEMENT_SHOW] = {TOUCHES_NOTHING, PLAN_SESSION},
+    [STATEMENT_EXPLAIN] = {READS, PLAN_TIME},
+    [STATEMENT_PREPARE] = {TOUCHES_NOTHING, PLAN_SESSION},
+    [STATEMENT_EXECUTE] = {CHANGES_EVERYTHING, PLAN_UNKNOWN}, /* its text was not seen */
+    [STATEMENT_DEALLOCATE] = {TOUCHES_NOTHING, PLAN_SESSION},
+    [STATEMENT_DISCARD] = {TOUCHES_NOTHING, PLAN_SESSION},
+    [STATEMENT_DECLARE] = {TOUCHES_NOTHING, PLAN_TRANSACTION},
+    /* What the cursor's query may change is pending since DECLARE, until the transaction ends. */
+    [STATEMENT_FETCH] = {TOUCHES_NOTHING, PLAN_TRANSACTION},
+    [STATEMENT_LISTEN] = {TOUCHES_NOTHING, PLAN_SESSION},
+    [STATEMENT_NOTIFY] = {TOUCHES_NOTHING, PLAN_SESSION},
+    [STATEMENT_LOCK] = {TOUCHES_NOTHING, PLAN_LOCKS},
+    [STATEMENT_LOAD] = {TOUCHES_NOTHING, PLAN_SESSION},
+    [STATEMENT_TWO_PHASE] = {CHANGES_EVERYTHING, PLAN_TRANSACTION},
+    [STATEMENT_DO] = {CHANGES_EVERYTHING, PLAN_UNKNOWN},
+    [STATEMENT_CALL] = {CHANGES_EVERYTHING, PLAN_UNKNOWN},
+    [STATEMENT_DDL] = {CHANGES_EVERYTHING, PLAN_WRITE},
+    [STATEMENT_MAINTENANCE] = {TOUCHES_NOTHING, PLAN_WRITE},
+    [STATEMENT_UTILITY] = {CHANGES_EVERYTHING, PLAN_UNKNOWN},
+    [STATEMENT_UNPARSABLE] = {CHANGES_EVERYTHING, PLAN_UNPARSABLE},
+};
+
+static void take_statement(struct plan *plan, enum statement_kind kind)
+{
+    const struct kind_effect *effect = &EFFECTS[kind];
+
+    switch (effect->effect) {
+    case READS:
+        plan_uncached(plan, effect->reason);
+        break;
+    case CHANGES:
+        plan->read = false;
+        plan_apart(plan, effect->reason);
+        break;
+    case TOUCHES_NOTHING:
+        plan_apart(plan, effect->reason);
+        break;
+    case CHANGES_EVERYTHING:
+        plan_everything(plan, effect->reason);
+        break;
+    }
+}
+
+static bool has_write_ref(const struct shape *shape)
+{
+    for (unsigned i = 0; i < shape->nrefs; i++)
+        if (shape->refs[i].use != REF_READ)
+            return true;
+    return false;
+}
+
+static bool touches_nothing(const struct shape *shape)
+{
+    for (unsigned i = 0; i < shape->nstatements; i++)
+        if (EFFECTS[shape->statements[i]].effect == TOUCHES_NOTHING)
+            return true;
+    return false;
+}
+
+static void take_statements(struct plan *plan)
+{
+    const struct shape *shape = plan->shape;
+
+    for (unsigned i = 0; i < shape->nstatements; i++)
+        take_statement(plan, (enum statement_kind)shape->statements[i]);
+    if (shape->unknown)
+        plan_everything(plan, PLAN_UNKNOWN);
+    if (shape->transaction)
+        plan_apart(plan, PLAN_TRANSACTION);
+    if (shape->session)
+        plan_apart(plan, PLAN_SESSION);
+    if (shape->locks)
+        plan_apart(plan, PLAN_LOCKS);
+    if (shape->nstatements > 1)
+        plan_apart(plan, PLAN_BATCH);
+    /* It is said to write, and no relation is named that it writes to. */
+    if (shape->writes && plan->read && !has_write_ref(shape) && !touches_nothing(shape))
+        plan_everything(plan, PLAN_UNKNOWN);
+    if (shape->volatile_time)
+        plan_uncached(plan, PLAN_TIME);
+}
+
+/* --- functions --- */
+
+static void take_user_function(struct plan *plan, const struct catalog_function *found)
+{
+    if (found->user_volatility == 'i')
+        plan_anything(plan, PLAN_USER_FUNCTION); /* that it reads nothing is its maker's word */
+    else
+        plan_everything(plan, PLAN_USER_FUNCTION);
+}
+
+/* One that the table does not list, by the worst that the catalog says of the name. */
+static void take_unlisted(struct plan *plan, const struct catalog_function *found)
+{
+    if (found && found->volatility == 'i')
+        return;
+    if (found && found->volatility == 's')
+        plan_anything(plan, PLAN_TIME);
+    else
+        plan_everything(plan, found ? PLAN_VOLATILE : PLAN_USER_FUNCTION);
+}
+
+static void take_builtin(struct plan *plan, const char *name, const struct catalog_function *found)
+{
+    switch (function_trait(name)) {
+    case FUNCTION_STABLE:
+        break;
+    case FUNCTION_MOVING:
+        plan_uncached(plan, PLAN_TIME);
+        break;
+    case FUNCTION_VOLATILE:
+        plan_apart(plan, PLAN_VOLATILE);
+        break;
+    case FUNCTION_WRITES:
+        plan_everything(plan, PLAN_VOLATILE);
+        break;
+    case FUNCTION_UNLISTED:
+        take_unlisted(plan, found);
+        break;
+    }
+}
+
+static void take_function(struct plan *plan, const struct shape_function *function)
+{
+    const struct catalog_function *found;
+    bool ours = function->schema && strcmp(function->schema, "pg_catalog") == 0;
+
+    if (!plan->catalog) {
+        plan_everything(plan, PLAN_NO_CATALOG);
+        return;
+    }
+    found = catalog_function(plan->catalog, function->name);
+    if (function->schema && !ours && (!found || !found->user)) {
+        plan_everything(plan, PLAN_USER_FUNCTION);
+        return;
+    }
+    if (!ours && found && found->user)
+        take_user_function(plan, found);
+    if (!function->schema || ours)
+        take_builtin(plan, function->name, found);
+}
+
+/* True where every relation read here has a column of this name, so that x.name is never a call. */
+static bool is_column_everywhere(const struct plan *plan, const char *name)
+{
+    for (unsigned i = 0; i < plan->shape->nrefs; i++) {
+        const struct shape_ref *ref = &plan->shape->refs[i];
+        const struct catalog_relation *found =
+            catalog_relation(plan->catalog, ref->schema, ref->name);
+
+        if (!found || !catalog_column(found, name))
+            return false;
+    }
+    return true;
+}
+
+/* x.name calls the function `name` over the row of x where x has no such column. */
+static void take_columns(struct plan *plan)
+{
+    for (unsigned i = 0; plan->catalog && i < plan->shape->ncolumns; i++) {
+        const char *name = plan->shape->columns[i];
+        const struct catalog_function *found = catalog_function(plan->catalog, name);
+
+        if (found && found->user && !is_column_everywhere(plan, name))
+            take_user_function(plan, found);
+    }
+}
+
+/* --- types and operators --- */
+
+/* Types of PostgreSQL's own whose values mean the same everywhere and at any time, sorted. */
+static const char *const OWN_TYPES[] = {
+    "bit",       "bool",      "box",       "bpchar",      "bytea",    "char",    "cidr",
+    "circle",    "date",      "daterange", "float4",      "float8",   "inet",    "int2",
+    "int4",      "int4range", "int8",      "int8range",   "interval", "json",    "jsonb",
+    "jsonpath",  "line",      "lseg",      "macaddr",     "macaddr8", "money",   "name",
+    "numeric",   "numrange",  "oid",       "path",        "pg_lsn",   "point",   "polygon",
+    "text",      "time",      "timestamp", "timestamptz", "timetz",   "tsquery", "tsrange",
+    "tstzrange", "tsvector",  "uuid",      "varbit",      "varchar",  "xml"};
+
+static int compare(const void *name, const void *own)
+{
+    return strcmp(name, *(const char *const *)own);
+}
+
+static bool is_own_type(const char *name)
+{
+    if (*name == '_')
+        name++; /* an array of them */
+    return bsearch(name, OWN_TYPES, sizeof(OWN_TYPES) / sizeof(*OWN_TYPES), sizeof(*OWN_TYPES),
+                   compare);
+}
+
+static void take_types(struct plan *plan)
+{
+    for (unsigned i = 0; i < plan->shape->ntypes; i++)
+        if (!is_own_type(plan->shape->types[i]))
+            plan_anything(plan, PLAN_UNKNOWN);
+    if (plan->catalog && catalog_user_operators(plan->catalog))
+        plan_anything(plan, PLAN_USER_FUNCTION);
+}
+
+void plan_effects(struct plan *plan)
+{
+    take_statements(plan);
+    for (unsigned i = 0; i < plan->shape->nfunctions; i++)
+        take_function(plan, &plan->shape->functions[i]);
+    take_columns(plan);
+    take_types(plan);
+}

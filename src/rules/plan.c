@@ -1,0 +1,79 @@
+/* Compiles the verdict on a shape. Begins with a read that may run anywhere and is cached, and
+ * takes away; nothing here ever gives back, so that the order of the looks decides only which
+ * reason is told. */
+#include "rules/plan.h"
+
+#include "rules/compile.h"
+
+void plan_on_primary(struct plan *plan, enum plan_reason reason)
+{
+    if (plan->primary == PLAN_NONE)
+        plan->primary = reason;
+}
+
+void plan_uncached(struct plan *plan, enum plan_reason reason)
+{
+    if (plan->uncached == PLAN_NONE)
+        plan->uncached = reason;
+}
+
+void plan_apart(struct plan *plan, enum plan_reason reason)
+{
+    plan_on_primary(plan, reason);
+    plan_uncached(plan, reason);
+}
+
+void plan_everything(struct plan *plan, enum plan_reason reason)
+{
+    plan->read = false;
+    plan->everything = true;
+    plan_apart(plan, reason);
+}
+
+void plan_anything(struct plan *plan, enum plan_reason reason)
+{
+    plan->anything = true;
+    plan_uncached(plan, reason);
+}
+
+static void choose_candidates(struct plan *plan)
+{
+    struct plan_memory *memory = plan_memory(plan);
+    const struct rules *rules = plan->rules;
+
+    memory->candidates = keep_array(memory->keep, rules->noperations + 1, sizeof(void *));
+    for (unsigned i = 0; i < rules->noperations; i++)
+        if (match_shape(rules->operations[i].match, plan->shape))
+            memory->candidates[memory->ncandidates++] = &rules->operations[i];
+}
+
+struct plan *plan_new(struct rules *rules, struct catalog *catalog, const struct shape *shape)
+{
+    struct keep *keep = keep_new();
+    struct plan *plan = keep_take(keep, sizeof(*plan));
+    struct plan_memory *memory = keep_take(keep, sizeof(*memory));
+
+    rules_ref(rules);
+    if (catalog)
+        catalog_ref(catalog);
+    memory->keep = keep;
+    *plan = (struct plan){
+        .rules = rules, .catalog = catalog, .shape = shape, .read = true, .memory = memory};
+    plan_effects(plan);
+    plan_resolve(plan);
+    if (shape->nvalues > VALUES_MAX)
+        plan_uncached(plan, PLAN_VALUES);
+    plan_tier_sources(plan);
+    choose_candidates(plan);
+    return plan;
+}
+
+void plan_free(struct plan *plan)
+{
+    if (!plan)
+        return;
+    if (plan->catalog)
+        catalog_unref((struct catalog *)plan->catalog);
+    rules_unref((struct rules *)plan->rules);
+    keep_free(plan_memory(plan)->keep);
+}

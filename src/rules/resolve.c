@@ -1,0 +1,245 @@
+/* The occurrences of relations, looked up in the catalog. A ref is certain where the catalog shows
+ * an ordinary table that is all there is to it; anything else is widened: a read to one of
+ * anything, a write to one of everything. */
+#include "base/hash.h"
+#include "rules/compile.h"
+
+static bool is_write(const struct plan *plan, const struct shape_ref *ref)
+{
+    enum statement_kind kind = plan->shape->statements[ref->statement];
+
+    if (kind == STATEMENT_EXPLAIN && !plan->shape->explains_write)
+        return false;
+    return ref->use != REF_READ && kind != STATEMENT_PREPARE;
+}
+
+/* With no catalog the name itself: PostgreSQL reserves the prefix for itself. */
+static bool is_system(const struct shape_ref *ref, const struct catalog_relation *found)
+{
+    const char *schema = found ? found->schema : ref->schema;
+
+    if (!schema)
+        return strncmp(ref->name, "pg_", 3) == 0;
+    return strncmp(schema, "pg_", 3) == 0 || strcmp(schema, "information_schema") == 0;
+}
+
+static bool is_ordinary(const struct catalog_relation *found)
+{
+    return found && found->kind == 'r' && found->persistence == 'p' && !found->inherits &&
+           !found->rules;
+}
+
+/* What else a write to it may change. */
+static bool spreads(const struct catalog_relation *found, enum ref_use use)
+{
+    return found->triggers || (found->cascades && use != REF_INSERT && use != REF_COPY_FROM);
+}
+
+static uint64_t name_relation(const char *schema, const char *name)
+{
+    return hash_join(hash_slice(slice_text(schema ? schema : "")), hash_slice(slice_text(name)));
+}
+
+static int dimension_of(const struct relation *relation, const char *column)
+{
+    for (unsigned i = 0; i < relation->ndimensions; i++)
+        if (strcmp(relation->dimensions[i], column) == 0)
+            return (int)i;
+    return -1;
+}
+
+/* Integers of all widths compare by value; a value of any other type must be cast to the column's.
+ */
+static bool cast_agrees(const char *cast, enum value_type type)
+{
+    enum value_type to = cast ? value_type_named(cast) : type;
+    bool integers = (type == TYPE_INT2 || type == TYPE_INT4 || type == TYPE_INT8) &&
+                    (to == TYPE_INT2 || to == TYPE_INT4 || to == TYPE_INT8);
+
+    return to == type || integers;
+}
+
+static struct plan_dim dim_of(const struct plan_ref *ref, const struct catalog_relation *found,
+                              unsigned dimension)
+{
+    const struct catalog_column *column =
+        catalog_column(found, ref->relation->dimensions[dimension]);
+
+    return (struct plan_dim){.dimension = (uint8_t)dimension,
+                             .type = column ? column->type : TYPE_NONE,
+                             .unique =
+                                 column && column->unique && ref->relation->unique[dimension]};
+}
+
+static void resolve_pins(struct plan *plan, struct plan_ref *ref,
+                         const struct catalog_relation *found)
+{
+    struct plan_dim *pins = keep_array(plan_memory(plan)->keep, ref->ref->npins + 1, sizeof(*pins));
+
+    ref->pins = pins;
+    for (unsigned i = 0; i < ref->ref->npins; i++) {
+        const struct shape_pin *pin = &ref->ref->pins[i];
+        int dimension = dimension_of(ref->relation, pin->column);
+        struct plan_dim dim;
+
+        if (dimension < 0)
+            continue;
+        dim = dim_of(ref, found, (unsigned)dimension);
+        dim.values = pin->values;
+        dim.nvalues = pin->nvalues;
+        if (dim.type != TYPE_NONE && cast_agrees(pin->cast, dim.type))
+            pins[ref->npins++] = dim;
+    }
+}
+
+static const int16_t NOT_KNOWN[] = {GIVEN_UNKNOWN};
+
+/* A cast to the column's own type changes nothing. */
+static int16_t uncast(const struct shape_ref *ref, unsigned row, unsigned column,
+                      enum value_type type)
+{
+    for (unsigned i = 0; i < ref->ncasts; i++)
+        if (ref->casts[i].row == row && ref->casts[i].column == column &&
+            value_type_named(ref->casts[i].cast) == type)
+            return ref->casts[i].value;
+    return GIVEN_UNKNOWN;
+}
+
+/* One column's values, row by row. */
+static void take_given(struct plan *plan, const struct shape_ref *ref, unsigned column,
+                       struct plan_dim *dim)
+{
+    int16_t *values;
+
+    if (ref->nrows == 0) {
+        dim->values = NOT_KNOWN;
+        dim->nvalues = 1;
+        return;
+    }
+    values = keep_array(plan_memory(plan)->keep, ref->nrows, sizeof(*values));
+    for (unsigned row = 0; row < ref->nrows; row++) {
+        values[row] = ref->given[row * ref->ncolumns + column];
+        if (values[row] == GIVEN_UNKNOWN)
+            values[row] = uncast(ref, row, column, dim->type);
+    }
+    dim->values = values;
+    dim->nvalues = ref->nrows;
+}
+
+/* Which column of the list gives the dimension, -1 where none does. */
+static int column_index(const struct shape_ref *ref, const char *name)
+{
+    for (unsigned i = 0; i < ref->ncolumns; i++)
+        if (strcmp(ref->columns[i], name) == 0)
+            return (int)i;
+    return -1;
+}
+
+static void resolve_given(struct plan *plan, struct plan_ref *ref,
+                          const struct catalog_relation *found)
+{
+    struct plan_dim *given = keep_array(plan_memory(plan)->keep, DIMENSIONS_MAX, sizeof(*given));
+
+    ref->given = given;
+    for (unsigned i = 0; i < ref->relation->ndimensions; i++) {
+        const char *name = ref->relation->dimensions[i];
+        const struct catalog_column *column = catalog_column(found, name);
+        bool computed = column && column->generated && ref->ref->use == REF_UPDATE;
+        int at = ref->ref->positional ? -1 : column_index(ref->ref, name);
+        struct plan_dim dim = dim_of(ref, found, i);
+
+        if (ref->ref->positional || computed) {
+            /* Without a list the columns' order in the table would be needed. */
+            dim.values = NOT_KNOWN;
+            dim.nvalues = 1;
+        } else if (at >= 0) {
+            take_given(plan, ref->ref, (unsigned)at, &dim);
+        } else {
+            continue;
+        }
+        given[ref->ngiven++] = dim;
+    }
+}
+
+static bool has_update_beside(const struct shape *shape, const struct shape_ref *insert)
+{
+    for (unsigned i = 0; i < shape->nrefs; i++)
+        if (shape->refs[i].use == REF_UPDATE && shape->refs[i].statement == insert->statement &&
+            strcmp(shape->refs[i].name, insert->name) == 0)
+            return true;
+    return false;
+}
+
+static void resolve_write(struct plan *plan, struct plan_ref *ref,
+                          const struct catalog_relation *found)
+{
+    plan->read = false;
+    ref->certain = ref->certain && !spreads(found, ref->ref->use);
+    if (!ref->certain)
+        plan_everything(plan, PLAN_WRITE);
+    plan_apart(plan, PLAN_WRITE);
+}
+
+/* What a read of a relation that is no ordinary table has to do without. */
+static void resolve_uncertain(struct plan *plan, const struct shape_ref *ref,
+                              const struct catalog_relation *found)
+{
+    if (is_system(ref, found)) {
+        plan_on_primary(plan, PLAN_SYSTEM);
+        plan_anything(plan, PLAN_SYSTEM);
+        return;
+    }
+    plan_anything(plan, plan->catalog ? PLAN_RELATION : PLAN_NO_CATALOG);
+    /* What is not in the catalog may be a temporary table; what is unlogged or foreign has no LSN.
+     */
+    if (!found || found->persistence != 'p' || found->kind == 'f')
+        plan_on_primary(plan, plan->catalog ? PLAN_RELATION : PLAN_NO_CATALOG);
+}
+
+static void resolve_read(struct plan *plan, struct plan_ref *ref,
+                         const struct catalog_relation *found)
+{
+    if (!ref->certain)
+        resolve_uncertain(plan, ref->ref, found);
+    else if (found->row_security)
+        plan_anything(plan, PLAN_ROW_SECURITY); /* a policy may read other relations */
+    if (ref->ref->locked)
+        plan_apart(plan, PLAN_LOCKS);
+    ref->alone = plan->shape->plain && plan->shape->nrefs == 1 && plan->shape->nstatements == 1;
+}
+
+static void resolve_ref(struct plan *plan, struct plan_ref *ref)
+{
+    const struct shape_ref *of = ref->ref;
+    const struct catalog_relation *found =
+        plan->catalog ? catalog_relation(plan->catalog, of->schema, of->name) : NULL;
+
+    ref->id =
+        found ? name_relation(found->schema, found->name) : name_relation(of->schema, of->name);
+    ref->certain = is_ordinary(found) && !is_system(of, found);
+    if (is_write(plan, of))
+        resolve_write(plan, ref, found);
+    else
+        resolve_read(plan, ref, found);
+    if (ref->certain)
+        ref->relation = rules_relation(plan->rules, found->schema, found->name);
+    if (!ref->relation)
+        return;
+    if (of->use == REF_READ || of->use == REF_UPDATE || of->use == REF_DELETE)
+        resolve_pins(plan, ref, found);
+    if (of->use == REF_INSERT || of->use == REF_UPDATE)
+        resolve_given(plan, ref, found);
+    ref->upsert = of->use == REF_INSERT && has_update_beside(plan->shape, of);
+}
+
+void plan_resolve(struct plan *plan)
+{
+    const struct shape *shape = plan->shape;
+
+    plan->refs = keep_array(plan_memory(plan)->keep, shape->nrefs + 1, sizeof(*plan->refs));
+    plan->nrefs = shape->nrefs;
+    for (unsigned i = 0; i < shape->nrefs; i++) {
+        plan->refs[i].ref = &shape->refs[i];
+        resolve_ref(plan, &plan->refs[i]);
+    }
+}
