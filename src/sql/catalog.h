@@ -13,19 +13,19 @@ struct catalog_column {
     enum value_type type; /* TYPE_NONE where it may not be a dimension */
     bool unique;          /* alone a full, immediate, valid, non-partial unique index */
     bool generated;
-    bool has_default;     /* a default or identity makes it up where it is not given */
+    bool has_default; /* a default or identity makes it up where it is not given */
 };
 
 struct catalog_relation {
     const char *schema, *name;
     uint32_t oid;
-    char kind;            /* pg_class.relkind */
-    char persistence;     /* pg_class.relpersistence */
-    bool inherits;        /* has a parent or a child, or is partitioned */
-    bool triggers;        /* user triggers other than pgtier's own (names that begin "pgtier_") */
-    bool rules;           /* rewrite rules */
+    char kind;        /* pg_class.relkind */
+    char persistence; /* pg_class.relpersistence */
+    bool inherits;    /* has a parent or a child, or is partitioned */
+    bool triggers;    /* user triggers other than pgtier's own (names that begin "pgtier_") */
+    bool rules;       /* rewrite rules */
     bool row_security;
-    bool cascades;        /* a foreign key of another table cascades (or sets) from it */
+    bool cascades; /* a foreign key of another table cascades (or sets) from it */
     const struct catalog_column *columns;
     unsigned ncolumns;
 };
@@ -33,8 +33,8 @@ struct catalog_relation {
 /* By function name, all overloads and schemas taken together: the worst of them. */
 struct catalog_function {
     const char *name;
-    char volatility; /* 'i', 's' or 'v': the worst overload of pg_catalog */
-    bool user;       /* some schema other than pg_catalog has one of this name */
+    char volatility;      /* 'i', 's' or 'v': the worst overload of pg_catalog */
+    bool user;            /* some schema other than pg_catalog has one of this name */
     char user_volatility; /* the worst of those */
     bool aggregate;
 };

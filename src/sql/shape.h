@@ -61,9 +61,19 @@ enum ref_use { REF_READ, REF_INSERT, REF_UPDATE, REF_DELETE, REF_TRUNCATE, REF_C
  * inner join's ON; of an outer join's ON only for the nullable side). */
 struct shape_pin {
     const char *column;
-    const char *cast;      /* the type a value is cast to, NULL where none is */
+    const char *cast; /* the type the values are cast to (one that value_type_named knows), NULL
+                         where none is; a value behind any other cast makes no pin */
     const int16_t *values; /* value indexes */
     unsigned nvalues;
+};
+
+/* A value that an INSERT or UPDATE gives behind a cast to a type that value_type_named knows. A
+ * cast can change a value ('07'::int4 into a text column), so given is GIVEN_UNKNOWN there; this
+ * one may be used where the column is of the cast's own type. */
+struct shape_given {
+    unsigned row, column; /* as in shape_ref.given */
+    int16_t value;
+    const char *cast;
 };
 
 /* One occurrence of a relation: in FROM, or as the target of a write. MERGE and ON CONFLICT DO
@@ -72,9 +82,10 @@ struct shape_ref {
     const char *schema; /* NULL: to be found by search_path */
     const char *name;
     enum ref_use use;
-    unsigned statement; /* index in shape.statements */
-    bool locked;        /* FOR UPDATE / FOR SHARE reaches it */
-    const struct shape_pin *pins; /* of a READ, UPDATE or DELETE */
+    unsigned statement;           /* index in shape.statements */
+    bool locked;                  /* FOR UPDATE / FOR SHARE reaches it */
+    const struct shape_pin *pins; /* of a READ, UPDATE or DELETE; every one of them holds. In an ON
+                                     CONFLICT (key) DO UPDATE: key = what the INSERT gives for it */
     unsigned npins;
     /* INSERT: the columns given and, row by row, their values; UPDATE: the columns set, one row.
      * given[row * ncolumns + column] is a value index or GIVEN_x. An INSERT without a column list
@@ -82,18 +93,22 @@ struct shape_ref {
     const char *const *columns;
     unsigned ncolumns, nrows;
     const int16_t *given;
-    bool positional;
+    bool positional; /* ncolumns is 0 then, nrows the number of rows */
+    const struct shape_given *casts;
+    unsigned ncasts;
 };
 
-struct shape_path { /* professional_data->'financialMetrics'->>'annualRevenue' */
+/* professional_data->'financialMetrics'->>'annualRevenue'. Literal keys right behind -> ->> #> #>>
+ * are part of the shape: no placeholders, not among the values. */
+struct shape_path {
     const char *column;
-    const char *path; /* keys joined by '.' */
+    const char *path; /* keys joined by '.'; '?' for one that is not such a literal */
 };
 
 struct shape_function { /* called anywhere in the text, aggregates included */
     const char *schema; /* NULL: by search_path */
     const char *name;
-    bool aggregate;     /* known from the grammar or by name as an aggregate of PostgreSQL */
+    bool aggregate; /* known from the grammar or by name as an aggregate of PostgreSQL */
 };
 
 struct shape {
@@ -107,7 +122,9 @@ struct shape {
 
     const struct shape_ref *refs;
     unsigned nrefs;
-    const char *const *columns; /* names of columns read anywhere, without doubles */
+    const char *const *columns; /* names of columns read anywhere, without doubles; "x.name" calls a
+                                   function where x has no column `name` but some schema has a
+                                   function of that name over its rows: look them up as well */
     unsigned ncolumns;
     const struct shape_path *paths;
     unsigned npaths;
@@ -118,16 +135,25 @@ struct shape {
     const char *const *metrics; /* aggregates as "avg(health_score)", in order of appearance */
     unsigned nmetrics;
 
-    bool star;        /* reads all columns of something */
-    bool aggregates;  /* an aggregate or GROUP BY, at any level */
-    bool writes;      /* some statement may change rows, or is not known not to */
-    bool locks;       /* FOR UPDATE / SHARE, LOCK */
-    bool session;     /* leaves something on the session: SET, PREPARE, LISTEN, temp table,
-                         DECLARE WITH HOLD, LOAD, session advisory lock, set_config(.., false) */
-    bool transaction; /* holds BEGIN, COMMIT, ROLLBACK, SAVEPOINT or two-phase statements */
-    bool volatile_time; /* SQL value functions: CURRENT_TIMESTAMP, CURRENT_USER, ... */
-    bool unknown;     /* something in it was not understood: counts as a write to everything */
+    bool star;           /* reads all columns of something */
+    bool aggregates;     /* an aggregate or GROUP BY, at any level */
+    bool writes;         /* some statement may change rows, or is not known not to */
+    bool locks;          /* FOR UPDATE / SHARE, LOCK */
+    bool session;        /* leaves something on the session: SET, PREPARE, LISTEN, temp table,
+                            DECLARE WITH HOLD, LOAD, session advisory lock, set_config(.., false) */
+    bool transaction;    /* holds BEGIN, COMMIT, ROLLBACK, SAVEPOINT or two-phase statements */
+    bool volatile_time;  /* SQL value functions: CURRENT_TIMESTAMP, CURRENT_USER, ... */
+    bool unknown;        /* something in it was not understood: counts as a write to everything */
     bool explains_write; /* EXPLAIN ANALYZE of a write (a plain EXPLAIN is a read) */
+    bool plain;          /* one SELECT of one relation and nothing else: no join, subquery, CTE, set
+                            operation,          grouping, aggregate or function in FROM; each row of the result is a
+                            row of it */
+    bool read_only;      /* BEGIN or SET TRANSACTION .. READ ONLY */
+    bool chain;          /* COMMIT or ROLLBACK AND CHAIN */
+    const char
+        *isolation; /* what BEGIN or SET TRANSACTION asks for ("repeatable read"), else NULL */
+    const char *set_name; /* the text is one SET or RESET: the setting's name ("role", "all", ..);
+                             else NULL */
 };
 
 /* Parses `text` (whose fingerprint is `hash`, with `values` its values) in full, every statement of

@@ -9,16 +9,17 @@
  * outlives its eviction. */
 struct known_shape {
     struct shape *shape;
-    void *plan;              /* rules' verdict for it; freed through shapes.free_plan */
-    uint64_t plan_epoch;     /* which rules and catalog it was compiled for */
-    bool not_on_standby;     /* a standby refused it once (25006, 0A000, 55000) */
+    void *plan;          /* rules' verdict for it; freed through shapes.free_plan */
+    uint64_t plan_epoch; /* which rules and catalog it was compiled for */
+    bool not_on_standby; /* a standby refused it once (25006, 0A000, 55000) */
     /* what SHOW SHAPES tells */
     uint64_t calls, hits, rows, bytes, total_ns;
-    void *histogram;         /* struct histo *, made at the first call */
+    void *histogram; /* struct histo *, made at the first call */
     /* private */
     struct map_link link;
     struct ring recent;
     unsigned refs;
+    void (*free_plan)(void *plan);
 };
 
 struct shapes {
@@ -27,14 +28,16 @@ struct shapes {
     size_t bytes, max_bytes;
     uint64_t parsed, evicted;
     void (*free_plan)(void *plan);
+    struct known_shape *unreadable; /* shared by all texts that are too long or don't lex */
 };
 
 void shapes_init(struct shapes *shapes, size_t max_bytes, void (*free_plan)(void *plan));
 void shapes_clear(struct shapes *shapes);
 
 /* The shape of `text`: looked up by fingerprint, parsed if unseen. Fills `values`. The result is
- * referenced for the caller: give it back with shape_unref. A text over `max_parse` bytes (1 MB) is
- * lexed never: it gets a shared shape that is unknown. Never NULL. */
+ * referenced for the caller: give it back with known_shape_unref. A text over SURVEY_MAX bytes (1
+ * MB) is never lexed: it gets a shared shape that is unknown, as does one that cannot be lexed.
+ * Never NULL. */
 struct known_shape *shapes_find(struct shapes *shapes, struct slice text, struct values *values);
 struct known_shape *known_shape_ref(struct known_shape *known);
 void known_shape_unref(struct known_shape *known);

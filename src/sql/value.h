@@ -7,7 +7,8 @@ enum value_kind {
     VALUE_NULL,    /* a parameter bound to NULL */
     VALUE_INTEGER, /* a literal of digits; bytes are the digits */
     VALUE_NUMBER,  /* another numeric literal */
-    VALUE_STRING,  /* '...', E'...', $tag$...$tag$; bytes are what is between the quotes, as written */
+    VALUE_STRING,  /* '...', E'...', $tag$...$tag$; bytes are what is between the quotes, as written
+                    */
     VALUE_OTHER,   /* B'..', X'..', U&'..': bytes are the whole literal */
     VALUE_PARAM,   /* $n not yet bound; number is n, 1-based */
     VALUE_TEXT,    /* a parameter bound in text format */
@@ -30,18 +31,18 @@ enum { VALUES_MAX = 64 };
  * text or the Bind message and are valid as long as those are. */
 struct values {
     struct value at[VALUES_MAX];
-    unsigned count;  /* placeholders in the text, may exceed VALUES_MAX */
-    bool complete;   /* count <= VALUES_MAX: every value is in `at` */
+    unsigned count; /* placeholders in the text, may exceed VALUES_MAX */
+    bool complete;  /* count <= VALUES_MAX: every value is in `at` */
 };
 
-enum value_type { /* types whose equality is equality of a canonical form */
-    TYPE_NONE,    /* any other: never pinned */
-    TYPE_INT2,
-    TYPE_INT4,
-    TYPE_INT8,
-    TYPE_UUID,
-    TYPE_BOOL,
-    TYPE_TEXT, /* text and varchar, deterministic collation */
+enum value_type {            /* types whose equality is equality of a canonical form */
+                  TYPE_NONE, /* any other: never pinned */
+                  TYPE_INT2,
+                  TYPE_INT4,
+                  TYPE_INT8,
+                  TYPE_UUID,
+                  TYPE_BOOL,
+                  TYPE_TEXT, /* text and varchar, deterministic collation */
 };
 
 enum { CANON_MAX = 256 };
@@ -55,3 +56,11 @@ int value_canon(const struct value *value, enum value_type type, char *out);
 /* For types whose text is of one form (text, varchar, int, bool...): the value's own bytes with
  * escapes resolved, for matching against names in the rules. Returns length or -1. */
 int value_plain(const struct value *value, char *out, size_t cap);
+
+/* The type of a column by its name in pg_type (as shape_pin.cast gives it); TYPE_NONE where it may
+ * not be a dimension. */
+enum value_type value_type_named(const char *name);
+
+/* True where a date or time read from this value may depend on when it is read ('now', 'today',
+ * 'yesterday noon', ...), so that a result made with it may not be kept. Errs towards true. */
+bool value_moves(const struct value *value);

@@ -1,0 +1,146 @@
+/* Calls of functions: their names, what they leave on the session, and aggregates as metrics. */
+#include "sql/analyse.h"
+
+#include "sql/functions.h"
+
+enum { METRIC_DEPTH = 8, METRIC_MAX = 200 };
+
+static bool is_builtin(const char *schema)
+{
+    return !schema || !*schema || strcmp(schema, "pg_catalog") == 0;
+}
+
+/* set_config(.., .., true) ends with the transaction; anything but the word true may not. */
+static bool is_local(const PgQuery__FuncCall *call)
+{
+    const PgQuery__Node *last;
+
+    if (call->n_args != 3)
+        return false;
+    last = call->args[2];
+    return last->node_case == NODE(A_CONST) &&
+           last->a_const->val_case == PG_QUERY__A__CONST__VAL_BOOLVAL &&
+           last->a_const->boolval->boolval;
+}
+
+static bool stays_on_session(const PgQuery__FuncCall *call, const char *name)
+{
+    static const char *const names[] = {"pg_advisory_lock", "pg_advisory_lock_shared",
+                                        "pg_try_advisory_lock", "pg_try_advisory_lock_shared",
+                                        "setseed"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    }
+    return strcmp(name, "set_config") == 0 && !is_local(call);
+}
+
+static void put_expr(struct buf *text, const PgQuery__Node *node, unsigned depth);
+
+static void put_list(struct buf *text, PgQuery__Node **nodes, size_t count, unsigned depth)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (i)
+            buf_printf(text, ", ");
+        put_expr(text, nodes[i], depth);
+    }
+}
+
+static void put_call(struct buf *text, const PgQuery__FuncCall *call, unsigned depth)
+{
+    const char *name = call->n_funcname ? string_of(call->funcname[call->n_funcname - 1]) : NULL;
+
+    buf_printf(text, "%s(%s", name ? name : "?", call->agg_distinct ? "distinct " : "");
+    if (call->agg_star)
+        buf_printf(text, "*");
+    put_list(text, call->args, call->n_args, depth);
+    buf_printf(text, ")");
+}
+
+static void put_operator(struct buf *text, const PgQuery__AExpr *expr, unsigned depth)
+{
+    const char *name = expr->n_name ? string_of(expr->name[expr->n_name - 1]) : NULL;
+
+    if (expr->kind != PG_QUERY__A__EXPR__KIND__AEXPR_OP) {
+        buf_printf(text, "?");
+        return;
+    }
+    if (expr->lexpr)
+        put_expr(text, expr->lexpr, depth);
+    buf_printf(text, "%s", name ? name : "?");
+    if (expr->rexpr)
+        put_expr(text, expr->rexpr, depth);
+}
+
+/* For people and cache keys: what isn't a column, a call, a cast or an operator is a question mark.
+ */
+static void put_expr(struct buf *text, const PgQuery__Node *node, unsigned depth)
+{
+    const char *name = NULL;
+
+    if (depth == METRIC_DEPTH || buf_len(text) > METRIC_MAX) {
+        buf_printf(text, "?");
+        return;
+    }
+    switch (node->node_case) {
+    case NODE(COLUMN_REF):
+        if (node->column_ref->n_fields)
+            name = string_of(node->column_ref->fields[node->column_ref->n_fields - 1]);
+        buf_printf(text, "%s", name ? name : "*");
+        break;
+    case NODE(FUNC_CALL):
+        put_call(text, node->func_call, depth + 1);
+        break;
+    case NODE(TYPE_CAST):
+        put_expr(text, node->type_cast->arg, depth + 1);
+        break;
+    case NODE(A_EXPR):
+        put_operator(text, node->a_expr, depth + 1);
+        break;
+    default:
+        buf_printf(text, "?");
+        break;
+    }
+}
+
+static void note_metric(struct analysis *a, const PgQuery__FuncCall *call)
+{
+    struct buf text = {0};
+
+    put_call(&text, call, 0);
+    buf_put(&text, "", 1);
+    facts_metric(a->facts, (const char *)buf_slice(&text).at);
+    buf_clear(&text);
+}
+
+static bool is_aggregate(const PgQuery__FuncCall *call, const char *schema, const char *name)
+{
+    if (call->agg_star || call->agg_distinct || call->n_agg_order || call->agg_filter ||
+        call->agg_within_group)
+        return true;
+    return is_builtin(schema) && function_aggregates(name);
+}
+
+void analyse_call(struct analysis *a, PgQuery__FuncCall *call)
+{
+    const char *name = call->n_funcname ? string_of(call->funcname[call->n_funcname - 1]) : NULL;
+    const char *schema = call->n_funcname > 1 ? string_of(call->funcname[0]) : NULL;
+    bool aggregate;
+
+    if (!name) {
+        analyse_give_up(a);
+        return;
+    }
+    aggregate = is_aggregate(call, schema, name);
+    facts_function(a->facts, schema, name, aggregate);
+    if (aggregate && !call->over) {
+        a->facts->shape.aggregates = a->complex = true;
+        note_metric(a, call);
+    }
+    if (!a->plan_only && is_builtin(schema) && stays_on_session(call, name))
+        a->facts->shape.session = true;
+    analyse_exprs(a, call->args, call->n_args);
+    analyse_exprs(a, call->agg_order, call->n_agg_order);
+    analyse_expr(a, call->agg_filter);
+}

@@ -1,0 +1,425 @@
+/* Statements that are neither a query nor a change of rows by one. */
+#include "sql/analyse.h"
+
+/* PostgreSQL's CURSOR_OPT_HOLD */
+enum { CURSOR_HOLD = 0x0020 };
+
+static enum statement_kind ddl(struct analysis *a)
+{
+    a->writes = true;
+    return STATEMENT_DDL;
+}
+
+static enum statement_kind temporary(struct analysis *a, const PgQuery__RangeVar *var)
+{
+    if (var_is_temporary(var) && !a->plan_only)
+        a->facts->shape.session = true;
+    return ddl(a);
+}
+
+static enum statement_kind unknown(struct analysis *a, enum statement_kind kind)
+{
+    analyse_give_up(a);
+    return kind;
+}
+
+static enum statement_kind on_session(struct analysis *a, enum statement_kind kind)
+{
+    a->facts->shape.session = true;
+    return kind;
+}
+
+static void mode(struct analysis *a, const PgQuery__DefElem *elem)
+{
+    const PgQuery__AConst *value;
+
+    if (!elem->arg || elem->arg->node_case != NODE(A_CONST))
+        return;
+    value = elem->arg->a_const;
+    if (strcmp(elem->defname, "transaction_isolation") == 0 &&
+        value->val_case == PG_QUERY__A__CONST__VAL_SVAL)
+        a->facts->shape.isolation = arena_text(&a->facts->arena, slice_text(value->sval->sval));
+    else if (strcmp(elem->defname, "transaction_read_only") == 0 &&
+             value->val_case == PG_QUERY__A__CONST__VAL_IVAL)
+        a->facts->shape.read_only = value->ival->ival != 0;
+}
+
+static void modes(struct analysis *a, PgQuery__Node **options, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (options[i]->node_case == NODE(DEF_ELEM))
+            mode(a, options[i]->def_elem);
+    }
+}
+
+static enum statement_kind transaction(struct analysis *a, PgQuery__TransactionStmt *stmt)
+{
+    a->facts->shape.transaction = true;
+    switch (stmt->kind) {
+    case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_BEGIN:
+    case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_START:
+        modes(a, stmt->options, stmt->n_options);
+        return STATEMENT_BEGIN;
+    case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_COMMIT:
+        a->facts->shape.chain |= stmt->chain;
+        return STATEMENT_COMMIT;
+    case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_ROLLBACK:
+        a->facts->shape.chain |= stmt->chain;
+        return STATEMENT_ROLLBACK;
+    case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_SAVEPOINT:
+    case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_RELEASE:
+    case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_ROLLBACK_TO:
+        return STATEMENT_SAVEPOINT;
+    case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_PREPARE:
+    case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_ROLLBACK_PREPARED:
+        a->writes = true;
+        return STATEMENT_TWO_PHASE;
+    default: /* COMMIT PREPARED: of what another text did */
+        return unknown(a, STATEMENT_TWO_PHASE);
+    }
+}
+
+/* SET TRANSACTION ends with the transaction; what else the grammar spells in several words does
+ * not. */
+static enum statement_kind set(struct analysis *a, PgQuery__VariableSetStmt *stmt)
+{
+    const char *name = stmt->name;
+
+    if (stmt->kind == PG_QUERY__VARIABLE_SET_KIND__VAR_RESET_ALL)
+        name = "all";
+    if (name && *name)
+        a->facts->shape.set_name = arena_text(&a->facts->arena, slice_text(name));
+    analyse_exprs(a, stmt->args,
+                  stmt->kind == PG_QUERY__VARIABLE_SET_KIND__VAR_SET_VALUE ? stmt->n_args : 0);
+    if (stmt->is_local)
+        return STATEMENT_SET_LOCAL;
+    if (stmt->kind == PG_QUERY__VARIABLE_SET_KIND__VAR_SET_MULTI && name &&
+        strncmp(name, "TRANSACTION", 11) == 0) {
+        modes(a, stmt->args, stmt->n_args);
+        return STATEMENT_SET_LOCAL;
+    }
+    return on_session(a, STATEMENT_SET);
+}
+
+static enum statement_kind copy(struct analysis *a, PgQuery__CopyStmt *stmt)
+{
+    struct level level;
+
+    level_enter(a, &level);
+    if (stmt->is_from && stmt->relation) {
+        analyse_target(a, stmt->relation, REF_COPY_FROM);
+        analyse_expr(a, stmt->where_clause);
+    } else if (stmt->relation) {
+        analyse_target(a, stmt->relation, REF_READ);
+        a->facts->shape.star |= stmt->n_attlist == 0;
+        for (size_t i = 0; i < stmt->n_attlist; i++) {
+            const char *name = string_of(stmt->attlist[i]);
+
+            if (name)
+                facts_column(a->facts, name);
+        }
+    } else if (stmt->query) {
+        analyse_statement(a, stmt->query);
+    } else {
+        analyse_give_up(a);
+    }
+    if (stmt->is_program || (stmt->filename && *stmt->filename))
+        a->writes = true; /* a file or a program of the server */
+    level_leave(a, &level);
+    return stmt->is_from ? STATEMENT_COPY_FROM : STATEMENT_COPY_TO;
+}
+
+static bool is_analyze(const PgQuery__ExplainStmt *stmt)
+{
+    for (size_t i = 0; i < stmt->n_options; i++) {
+        const PgQuery__Node *option = stmt->options[i];
+        const char *word;
+
+        if (option->node_case != NODE(DEF_ELEM))
+            return true;
+        if (strcmp(option->def_elem->defname, "analyze") != 0)
+            continue;
+        /* off and false are words and so part of the shape; a value like 0 is not */
+        word = string_of(option->def_elem->arg);
+        if (!word || (strcmp(word, "off") != 0 && strcmp(word, "false") != 0))
+            return true;
+    }
+    return false;
+}
+
+static enum statement_kind explain(struct analysis *a, PgQuery__ExplainStmt *stmt)
+{
+    bool writes = a->writes, plan_only = a->plan_only;
+
+    if (is_analyze(stmt)) {
+        analyse_statement(a, stmt->query);
+        a->facts->shape.explains_write |= a->writes;
+    } else {
+        a->plan_only = true;
+        analyse_statement(a, stmt->query);
+        a->plan_only = plan_only;
+        a->writes = a->facts->shape.unknown ? a->writes : writes;
+    }
+    return STATEMENT_EXPLAIN;
+}
+
+static enum statement_kind create_as(struct analysis *a, PgQuery__CreateTableAsStmt *stmt)
+{
+    if (stmt->query)
+        analyse_statement(a, stmt->query);
+    return temporary(a, stmt->into ? stmt->into->rel : NULL);
+}
+
+static enum statement_kind prepare(struct analysis *a, PgQuery__PrepareStmt *stmt)
+{
+    if (stmt->query)
+        analyse_statement(a, stmt->query);
+    return on_session(a, STATEMENT_PREPARE);
+}
+
+static enum statement_kind execute(struct analysis *a, PgQuery__ExecuteStmt *stmt)
+{
+    analyse_exprs(a, stmt->params, stmt->n_params);
+    return unknown(a, STATEMENT_EXECUTE);
+}
+
+static enum statement_kind declare(struct analysis *a, PgQuery__DeclareCursorStmt *stmt)
+{
+    if (stmt->query)
+        analyse_statement(a, stmt->query);
+    if (stmt->options & CURSOR_HOLD)
+        a->facts->shape.session = true;
+    return STATEMENT_DECLARE;
+}
+
+static enum statement_kind call(struct analysis *a, PgQuery__CallStmt *stmt)
+{
+    if (stmt->funccall)
+        analyse_call(a, stmt->funccall);
+    return unknown(a, STATEMENT_CALL);
+}
+
+static void each_relation(struct analysis *a, PgQuery__Node **nodes, size_t count, enum ref_use use,
+                          bool locked)
+{
+    struct level level;
+
+    level_enter(a, &level);
+    for (size_t i = 0; i < count; i++) {
+        int ref;
+
+        if (nodes[i]->node_case != NODE(RANGE_VAR)) {
+            analyse_give_up(a);
+            continue;
+        }
+        ref = analyse_target(a, nodes[i]->range_var, use);
+        if (ref >= 0)
+            facts_ref_at(a->facts, (unsigned)ref)->locked = locked;
+    }
+    level_leave(a, &level);
+}
+
+static enum statement_kind truncate(struct analysis *a, PgQuery__TruncateStmt *stmt)
+{
+    each_relation(a, stmt->relations, stmt->n_relations, REF_TRUNCATE, false);
+    if (stmt->behavior == PG_QUERY__DROP_BEHAVIOR__DROP_CASCADE)
+        analyse_give_up(a); /* empties tables that the text doesn't name */
+    return STATEMENT_TRUNCATE;
+}
+
+static enum statement_kind lock(struct analysis *a, PgQuery__LockStmt *stmt)
+{
+    each_relation(a, stmt->relations, stmt->n_relations, REF_READ, true);
+    a->facts->shape.locks = true;
+    return STATEMENT_LOCK;
+}
+
+/* A function, view or type may be made in pg_temp too. */
+static bool in_pg_temp(PgQuery__Node **names, size_t count)
+{
+    const char *schema = count > 1 ? string_of(names[0]) : NULL;
+
+    return schema && strncmp(schema, "pg_temp", 7) == 0;
+}
+
+static enum statement_kind named_ddl(struct analysis *a, PgQuery__Node **names, size_t count)
+{
+    if (in_pg_temp(names, count))
+        a->facts->shape.session = true;
+    return ddl(a);
+}
+
+static enum statement_kind create(struct analysis *a, PgQuery__Node *node)
+{
+    switch (node->node_case) {
+    case NODE(CREATE_STMT):
+        return temporary(a, node->create_stmt->relation);
+    case NODE(CREATE_SEQ_STMT):
+        return temporary(a, node->create_seq_stmt->sequence);
+    case NODE(VIEW_STMT):
+        return temporary(a, node->view_stmt->view);
+    case NODE(COMPOSITE_TYPE_STMT):
+        return temporary(a, node->composite_type_stmt->typevar);
+    case NODE(CREATE_FUNCTION_STMT):
+        return named_ddl(a, node->create_function_stmt->funcname,
+                         node->create_function_stmt->n_funcname);
+    case NODE(CREATE_ENUM_STMT):
+        return named_ddl(a, node->create_enum_stmt->type_name, node->create_enum_stmt->n_type_name);
+    case NODE(CREATE_RANGE_STMT):
+        return named_ddl(a, node->create_range_stmt->type_name,
+                         node->create_range_stmt->n_type_name);
+    case NODE(CREATE_DOMAIN_STMT):
+        return named_ddl(a, node->create_domain_stmt->domainname,
+                         node->create_domain_stmt->n_domainname);
+    case NODE(DEFINE_STMT):
+        return named_ddl(a, node->define_stmt->defnames, node->define_stmt->n_defnames);
+    default:
+        return unknown(a, STATEMENT_UTILITY);
+    }
+}
+
+static bool is_create(const PgQuery__Node *node)
+{
+    switch (node->node_case) {
+    case NODE(CREATE_STMT):
+    case NODE(CREATE_SEQ_STMT):
+    case NODE(VIEW_STMT):
+    case NODE(COMPOSITE_TYPE_STMT):
+    case NODE(CREATE_FUNCTION_STMT):
+    case NODE(CREATE_ENUM_STMT):
+    case NODE(CREATE_RANGE_STMT):
+    case NODE(CREATE_DOMAIN_STMT):
+    case NODE(DEFINE_STMT):
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Definitions in which there is nothing more to look for. Those of the last part of the grammar
+ * (tablespaces, subscriptions, ..) are UTILITY, which is unknown. */
+static bool is_ddl(const PgQuery__Node *node)
+{
+    switch (node->node_case) {
+    case NODE(ALTER_TABLE_STMT):
+    case NODE(ALTER_DOMAIN_STMT):
+    case NODE(ALTER_FUNCTION_STMT):
+    case NODE(ALTER_SEQ_STMT):
+    case NODE(ALTER_ENUM_STMT):
+    case NODE(ALTER_TYPE_STMT):
+    case NODE(ALTER_OWNER_STMT):
+    case NODE(ALTER_OBJECT_SCHEMA_STMT):
+    case NODE(ALTER_OBJECT_DEPENDS_STMT):
+    case NODE(ALTER_OPERATOR_STMT):
+    case NODE(ALTER_POLICY_STMT):
+    case NODE(ALTER_EXTENSION_STMT):
+    case NODE(ALTER_EXTENSION_CONTENTS_STMT):
+    case NODE(ALTER_ROLE_STMT):
+    case NODE(ALTER_ROLE_SET_STMT):
+    case NODE(ALTER_DATABASE_STMT):
+    case NODE(ALTER_DATABASE_SET_STMT):
+    case NODE(ALTER_DEFAULT_PRIVILEGES_STMT):
+    case NODE(ALTER_PUBLICATION_STMT):
+    case NODE(ALTER_STATS_STMT):
+    case NODE(COMMENT_STMT):
+    case NODE(CREATE_CAST_STMT):
+    case NODE(CREATE_EXTENSION_STMT):
+    case NODE(CREATE_EVENT_TRIG_STMT):
+    case NODE(CREATE_OP_CLASS_STMT):
+    case NODE(CREATE_OP_FAMILY_STMT):
+    case NODE(CREATE_POLICY_STMT):
+    case NODE(CREATE_PUBLICATION_STMT):
+    case NODE(CREATE_ROLE_STMT):
+    case NODE(CREATE_SCHEMA_STMT):
+    case NODE(CREATE_STATS_STMT):
+    case NODE(CREATE_TRIG_STMT):
+    case NODE(CREATE_FOREIGN_TABLE_STMT):
+    case NODE(CREATEDB_STMT):
+    case NODE(DROP_STMT):
+    case NODE(DROP_OWNED_STMT):
+    case NODE(DROP_ROLE_STMT):
+    case NODE(DROPDB_STMT):
+    case NODE(GRANT_STMT):
+    case NODE(GRANT_ROLE_STMT):
+    case NODE(INDEX_STMT):
+    case NODE(REASSIGN_OWNED_STMT):
+    case NODE(REFRESH_MAT_VIEW_STMT):
+    case NODE(RENAME_STMT):
+    case NODE(RULE_STMT):
+    case NODE(SEC_LABEL_STMT):
+        return true;
+    default:
+        return false;
+    }
+}
+
+static enum statement_kind definition(struct analysis *a, PgQuery__Node *node)
+{
+    if (is_create(node))
+        return create(a, node);
+    if (is_ddl(node))
+        return ddl(a);
+    return unknown(a, STATEMENT_UTILITY);
+}
+
+static enum statement_kind maintenance(struct analysis *a)
+{
+    a->writes = true;
+    return STATEMENT_MAINTENANCE;
+}
+
+enum statement_kind analyse_utility(struct analysis *a, PgQuery__Node *node)
+{
+    switch (node->node_case) {
+    case NODE(TRANSACTION_STMT):
+        return transaction(a, node->transaction_stmt);
+    case NODE(VARIABLE_SET_STMT):
+        return set(a, node->variable_set_stmt);
+    case NODE(CONSTRAINTS_SET_STMT):
+        return STATEMENT_SET_LOCAL;
+    case NODE(VARIABLE_SHOW_STMT):
+        return STATEMENT_SHOW;
+    case NODE(EXPLAIN_STMT):
+        return explain(a, node->explain_stmt);
+    case NODE(PREPARE_STMT):
+        return prepare(a, node->prepare_stmt);
+    case NODE(EXECUTE_STMT):
+        return execute(a, node->execute_stmt);
+    case NODE(DEALLOCATE_STMT):
+        return STATEMENT_DEALLOCATE;
+    case NODE(DISCARD_STMT):
+        return STATEMENT_DISCARD;
+    case NODE(DECLARE_CURSOR_STMT):
+        return declare(a, node->declare_cursor_stmt);
+    case NODE(FETCH_STMT):
+    case NODE(CLOSE_PORTAL_STMT):
+        return STATEMENT_FETCH;
+    case NODE(LISTEN_STMT):
+        return on_session(a, STATEMENT_LISTEN);
+    case NODE(UNLISTEN_STMT):
+        return STATEMENT_LISTEN;
+    case NODE(NOTIFY_STMT):
+        return STATEMENT_NOTIFY;
+    case NODE(LOCK_STMT):
+        return lock(a, node->lock_stmt);
+    case NODE(LOAD_STMT):
+        return on_session(a, STATEMENT_LOAD);
+    case NODE(DO_STMT):
+        return unknown(a, STATEMENT_DO);
+    case NODE(CALL_STMT):
+        return call(a, node->call_stmt);
+    case NODE(COPY_STMT):
+        return copy(a, node->copy_stmt);
+    case NODE(TRUNCATE_STMT):
+        return truncate(a, node->truncate_stmt);
+    case NODE(CREATE_TABLE_AS_STMT):
+        return create_as(a, node->create_table_as_stmt);
+    case NODE(VACUUM_STMT):
+    case NODE(CHECK_POINT_STMT):
+    case NODE(CLUSTER_STMT):
+    case NODE(REINDEX_STMT):
+        return maintenance(a);
+    default:
+        return definition(a, node);
+    }
+}

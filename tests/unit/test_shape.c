@@ -1,0 +1,244 @@
+/* Statements and their facts, from shapes.txt: a statement, a tab, and what shape_new must find, in
+ * the compact text that describe() writes. With -p it prints what it finds, for new lines of the
+ * table. */
+#include "base/buf.h"
+#include "base/mem.h"
+#include "sql/finger.h"
+#include "sql/shape.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static void put_given(struct buf *out, const struct shape_ref *ref, unsigned row, unsigned column)
+{
+    int16_t given = ref->given[row * ref->ncolumns + column];
+
+    for (unsigned i = 0; i < ref->ncasts; i++) {
+        if (ref->casts[i].row == row && ref->casts[i].column == column) {
+            buf_printf(out, "($%d::%s)", ref->casts[i].value + 1, ref->casts[i].cast);
+            return;
+        }
+    }
+    if (given >= 0)
+        buf_printf(out, "$%d", given + 1);
+    else
+        buf_printf(out, "%s",
+                   given == GIVEN_DEFAULT ? "default"
+                   : given == GIVEN_NULL  ? "null"
+                                          : "?");
+}
+
+static void put_columns(struct buf *out, const struct shape_ref *ref)
+{
+    if (ref->positional)
+        buf_printf(out, "(*%u)", ref->nrows);
+    if (ref->ncolumns == 0)
+        return;
+    for (unsigned i = 0; i < ref->ncolumns; i++)
+        buf_printf(out, "%s%s", i ? "," : "(", ref->columns[i]);
+    buf_printf(out, ")");
+    for (unsigned row = 0; row < ref->nrows; row++) {
+        for (unsigned i = 0; i < ref->ncolumns; i++) {
+            buf_printf(out, "%s", i ? "," : row ? "|" : "[");
+            put_given(out, ref, row, i);
+        }
+    }
+    if (ref->nrows)
+        buf_printf(out, "]");
+}
+
+static void put_ref(struct buf *out, const struct shape_ref *ref)
+{
+    buf_printf(out, " %c%s:", "riudtc"[ref->use], ref -> locked ? "!" : "");
+    if (ref->schema)
+        buf_printf(out, "%s.", ref->schema);
+    buf_printf(out, "%s", ref->name);
+    for (unsigned i = 0; i < ref->npins; i++) {
+        const struct shape_pin *pin = &ref->pins[i];
+
+        buf_printf(out, "%s%s", i ? ";" : "{", pin->column);
+        for (unsigned k = 0; k < pin->nvalues; k++)
+            buf_printf(out, "%s$%d", k ? "," : "=", pin->values[k] + 1);
+        if (pin->cast)
+            buf_printf(out, "::%s", pin->cast);
+    }
+    if (ref->npins)
+        buf_printf(out, "}");
+    put_columns(out, ref);
+}
+
+static void put_names(struct buf *out, const char *label, const char *const *names, unsigned count)
+{
+    buf_printf(out, " %s:", label);
+    for (unsigned i = 0; i < count; i++) {
+        buf_printf(out, "%s", i ? "," : "");
+        for (const char *at = names[i]; *at; at++)
+            buf_put(out, *at == ' ' ? "_" : at, 1);
+    }
+}
+
+static void put_flags(struct buf *out, const struct shape *shape)
+{
+    const struct {
+        bool set;
+        const char *name;
+    } flags[] = {
+        {shape->star, "star"},
+        {shape->aggregates, "aggregates"},
+        {shape->writes, "writes"},
+        {shape->locks, "locks"},
+        {shape->session, "session"},
+        {shape->transaction, "transaction"},
+        {shape->volatile_time, "time"},
+        {shape->unknown, "unknown"},
+        {shape->explains_write, "explains_write"},
+        {shape->plain, "plain"},
+        {shape->read_only, "read_only"},
+        {shape->chain, "chain"},
+    };
+
+    for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++) {
+        if (flags[i].set)
+            buf_printf(out, " %s", flags[i].name);
+    }
+    if (shape->isolation)
+        put_names(out, "isolation", &shape->isolation, 1);
+    if (shape->set_name)
+        put_names(out, "set", &shape->set_name, 1);
+}
+
+/* What every line of the table says. */
+static void describe(struct buf *out, const struct shape *shape)
+{
+    for (unsigned i = 0; i < shape->nstatements; i++) {
+        const char *text = statement_kind_text(shape->statements[i]);
+
+        put_names(out, "", &text, 1);
+        out->tail -= strlen(text) + 2; /* the blank and the colon of the label */
+        if (i)
+            buf_printf(out, ";");
+        for (; *text; text++)
+            buf_put(out, *text == ' ' ? "_" : text, 1);
+    }
+    for (unsigned i = 0; i < shape->nrefs; i++)
+        put_ref(out, &shape->refs[i]);
+    put_flags(out, shape);
+}
+
+/* What a line says only where it has the label. */
+static void describe_more(struct buf *out, const struct shape *shape, const char *expected)
+{
+    if (strstr(expected, " columns:"))
+        put_names(out, "columns", shape->columns, shape->ncolumns);
+    if (strstr(expected, " types:"))
+        put_names(out, "types", shape->types, shape->ntypes);
+    if (strstr(expected, " metrics:"))
+        put_names(out, "metrics", shape->metrics, shape->nmetrics);
+    if (strstr(expected, " functions:")) {
+        buf_printf(out, " functions:");
+        for (unsigned i = 0; i < shape->nfunctions; i++)
+            buf_printf(out, "%s%s%s%s%s", i ? "," : "",
+                       shape->functions[i].schema ? shape->functions[i].schema : "",
+                       shape->functions[i].schema ? "." : "", shape->functions[i].name,
+                       shape->functions[i].aggregate ? "*" : "");
+    }
+    if (strstr(expected, " paths:")) {
+        buf_printf(out, " paths:");
+        for (unsigned i = 0; i < shape->npaths; i++)
+            buf_printf(out, "%s%s/%s", i ? "," : "", shape->paths[i].column, shape->paths[i].path);
+    }
+}
+
+static void facts_of(struct buf *out, const char *text, const char *expected)
+{
+    struct values values;
+    struct hash128 hash;
+    struct shape *shape;
+
+    finger_text(slice_text(text), &hash, &values);
+    shape = shape_new(slice_text(text), hash, &values);
+    describe(out, shape);
+    describe_more(out, shape, expected);
+    buf_put(out, "", 1);
+    shape_free(shape);
+}
+
+/* \n and \t in the table stand for a line's end and a tab. */
+static void unescape(char *text)
+{
+    char *to = text;
+
+    for (char *at = text; *at; at++) {
+        if (at[0] == '\\' && (at[1] == 'n' || at[1] == 't'))
+            *to++ = *++at == 'n' ? '\n' : '\t';
+        else
+            *to++ = *at;
+    }
+    *to = '\0';
+}
+
+static bool print_only;
+
+static bool check_line(char *line, unsigned number)
+{
+    char *tab = strchr(line, '\t');
+    struct buf found = {0};
+    char *expected = tab ? tab + 1 : "";
+    char *at = mem_text(line, tab ? (size_t)(tab - line) : strlen(line));
+    bool same;
+
+    unescape(at);
+    facts_of(&found, at, expected);
+    same = strcmp((const char *)buf_slice(&found).at, expected) == 0;
+    if (print_only)
+        printf("%.*s\t%s\n", tab ? (int)(tab - line) : (int)strlen(line), line,
+               (const char *)buf_slice(&found).at);
+    else if (!same)
+        print_error("shapes.txt:%u: %s\n  expected %s\n  found    %s\n", number, line, expected,
+                    (const char *)buf_slice(&found).at);
+    mem_free(at);
+    buf_clear(&found);
+    return same;
+}
+
+static void test_table(void **state)
+{
+    FILE *file = fopen("shapes.txt", "r");
+    char *line = NULL;
+    size_t cap = 0;
+    ssize_t len;
+    unsigned number = 0, wrong = 0, checked = 0;
+
+    (void)state;
+    assert_non_null(file);
+    while ((len = getline(&line, &cap, file)) > 0) {
+        number++;
+        if (line[len - 1] == '\n')
+            line[len - 1] = '\0';
+        if (line[0] == '\0' || line[0] == '#') {
+            if (print_only)
+                puts(line);
+            continue;
+        }
+        checked++;
+        wrong += !check_line(line, number);
+    }
+    free(line);
+    fclose(file);
+    if (!print_only) {
+        assert_int_equal(wrong, 0);
+        assert_true(checked > 150);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_table)};
+
+    print_only = argc > 1 && strcmp(argv[1], "-p") == 0;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
