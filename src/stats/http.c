@@ -72,10 +72,15 @@ static enum MHD_Result asked(void *owner, struct MHD_Connection *connection, con
 
     (void)version;
     (void)upload;
-    (void)upload_size;
-    (void)state;
     if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
         return refuse(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n", "GET, HEAD");
+    /* An answer at the end of the headers would end the connection, so it waits for the end of the
+     * request; a body that nobody asked for is thrown away. */
+    if (!*state || *upload_size > 0) {
+        *state = http;
+        *upload_size = 0;
+        return MHD_YES;
+    }
     if (!http->page(http->owner, path, &page)) {
         buf_clear(&page.body);
         return refuse(connection, MHD_HTTP_NOT_FOUND, "no such page\n", NULL);
@@ -132,8 +137,7 @@ static struct MHD_Daemon *start(struct http *http, const struct addrinfo *at)
     return MHD_start_daemon(flags, 0, NULL, NULL, asked, http, MHD_OPTION_EXTERNAL_LOGGER, complain,
                             NULL, MHD_OPTION_SOCK_ADDR, at->ai_addr, MHD_OPTION_CONNECTION_LIMIT,
                             (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
-                            (unsigned)TIMEOUT_SECONDS, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u,
-                            MHD_OPTION_END);
+                            (unsigned)TIMEOUT_SECONDS, MHD_OPTION_END);
 }
 
 static bool attach(struct http *http, struct loop *loop)

@@ -19,7 +19,7 @@ struct target_line {
     uint64_t count;
     uint64_t p50, p95, p99, max; /* ns */
     double measured;             /* the share within the target, or the ratio itself; -1: unknown */
-    int met; /* 1: p95 within the target, or the ratio reached; 0; -1: unknown */
+    int met; /* 1: 95 % within the target, or the ratio reached; 0; -1: unknown */
 };
 
 /* In the order of the rules, then tiers, then sources; operations with a target and no request yet
