@@ -256,6 +256,7 @@ static void work(struct control *control)
     if (control->doomed)
         return;
     if (!read_all(control)) {
+        PQisBusy(control->conn); /* reads the last words, if any, into `notice` */
         drop(control, PQerrorMessage(control->conn));
         return;
     }

@@ -1,14 +1,28 @@
-/* A row of (time, LSN), both growing. When it is full every second entry goes, so that the distance
- * between old ones doubles each time: a lag is rounded up, never down. */
+/* A row of (time, LSN), both growing. When it is full, what lies closer together than a quarter of
+ * its age is thinned out: some 200 entries span years, and a lag is rounded up, never down. */
 #include "route/levels.h"
 
+#include <string.h>
+
+enum { FINENESS = 4 };
+
+/* From the newest to the oldest, packing what is kept at the end; then all of it moves to the
+ * front. What does not fit even so is the oldest. */
 static void thin_out(struct levels *levels)
 {
-    unsigned kept = 0;
+    unsigned kept = LEVELS - 1;
+    int64_t now = levels->of[kept].at;
 
-    for (unsigned i = 0; i < levels->count; i += 2)
-        levels->of[kept++] = levels->of[i];
-    levels->count = kept;
+    for (unsigned i = LEVELS - 1; i-- > 1;) {
+        int64_t older = levels->of[i - 1].at;
+
+        if (levels->of[kept].at - older > (now - older) / FINENESS)
+            levels->of[--kept] = levels->of[i];
+    }
+    if (kept > 1)
+        levels->of[--kept] = levels->of[0];
+    levels->count = LEVELS - kept;
+    memmove(levels->of, levels->of + kept, levels->count * sizeof(levels->of[0]));
 }
 
 void levels_add(struct levels *levels, int64_t at, uint64_t lsn)
@@ -20,6 +34,8 @@ void levels_add(struct levels *levels, int64_t at, uint64_t lsn)
         levels->of[last].at = at;
         return;
     }
+    if (levels->count && levels->of[last].at == at)
+        return;
     if (levels->count == LEVELS)
         thin_out(levels);
     levels->of[levels->count].at = at;

@@ -3,9 +3,9 @@
 
 #include <stdint.h>
 
-enum { LEVELS = 128 };
+enum { LEVELS = 256 };
 
-/* A zeroed one is empty. Older entries lie ever further apart, so that hours fit. */
+/* A zeroed one is empty. Older entries lie ever further apart, so that years fit. */
 struct levels {
     struct {
         int64_t at;
@@ -14,7 +14,8 @@ struct levels {
     unsigned count;
 };
 
-/* The primary's insert LSN as told by a poll sent at `at`; `at` never goes back. */
+/* The primary's insert LSN as told by a poll sent at `at`; neither goes back. Of
+ * several with the same `at` the first counts. */
 void levels_add(struct levels *levels, int64_t at, uint64_t lsn);
 /* How long before `at` a replica that has replayed `lsn` was surely level: 0 where it has all that
  * was known of by then, -1 where that cannot be told. */

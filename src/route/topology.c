@@ -95,8 +95,10 @@ static void start_anew(struct topology *topology, uint32_t timeline)
     topology->levels.count = 0;
     topology->goal = 0;
     topology->hurrying = false;
-    for (unsigned i = 1; i < topology->count; i++)
+    for (unsigned i = 1; i < topology->count; i++) {
         forget_position(&topology->probes[i].node);
+        probe_again(&topology->probes[i], 0);
+    }
 }
 
 static void primary_up(struct topology *topology, struct probe *probe)
@@ -133,8 +135,6 @@ static const char *fault_of(const struct topology *topology, const struct probe 
 
     if (!report->in_recovery)
         return "it is not in recovery (promoted?), but configured as a replica";
-    if (!topology->timeline)
-        return "the primary has not been seen yet";
     if (probe->identity.system != topology->probes[0].identity.system)
         return "its system identifier is not the primary's: it replays another cluster";
     if (report->timeline == topology->timeline)
@@ -160,8 +160,14 @@ static void judge_replica(struct topology *topology, struct probe *probe)
 {
     struct node *node = &probe->node;
     char text[sizeof(node->trouble)];
-    const char *fault = fault_of(topology, probe, text);
+    const char *fault;
 
+    /* Not worth a log line: at the start somebody has to be first. */
+    if (!topology->timeline) {
+        snprintf(node->trouble, sizeof(node->trouble), "the primary has not been seen yet");
+        return;
+    }
+    fault = fault_of(topology, probe, text);
     if (fault) {
         set_trouble(topology, node, fault);
         return;

@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "route/lsn.h"
+#include "base/ring.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -24,7 +24,7 @@ struct watcher {
     size_t len;
     bool was_up[NODES + 1];
     struct timer timer;
-    unsigned waiting; /* wishes that were not told yet */
+    struct ring wanted; /* wishes that were not told yet */
 };
 
 static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -60,8 +60,8 @@ static void catalog(void *owner, struct catalog *taken)
 }
 
 struct wanted {
+    struct ring link;
     struct gone_wish gone;
-    struct watcher *watcher;
     int64_t since;
 };
 
@@ -71,8 +71,20 @@ static void told(struct lsn_wish *wish, uint64_t lsn)
 
     say("told %llu after %lld ms", (unsigned long long)lsn,
         (long long)((clock_now() - wanted->since) / CLOCK_MS));
-    wanted->watcher->waiting--;
+    ring_leave(&wanted->link);
     mem_free(wanted);
+}
+
+static void leave_all(struct watcher *watcher)
+{
+    RING_EACH(link, after, &watcher->wanted)
+    {
+        struct wanted *wanted = RING_OF(link, struct wanted, link);
+
+        topology_gone_leave(watcher->topology, &wanted->gone);
+        ring_leave(link);
+        mem_free(wanted);
+    }
 }
 
 static struct wanted *want(struct watcher *watcher)
@@ -81,9 +93,9 @@ static struct wanted *want(struct watcher *watcher)
 
     wanted->gone.lsn.told = told;
     wanted->gone.lsn.owner = wanted;
-    wanted->watcher = watcher;
     wanted->since = clock_now();
-    watcher->waiting++;
+    ring_init(&wanted->link);
+    ring_append(&watcher->wanted, &wanted->link);
     return wanted;
 }
 
@@ -187,6 +199,7 @@ int main(int argc, char **argv)
 
     if (argc < 2 || argc > NODES + 2)
         return 2;
+    ring_init(&watcher.wanted);
     settings.primary.url = argv[1];
     for (int i = 2; i < argc; i++)
         replicas[settings.nreplicas++].url = argv[i];
@@ -202,6 +215,7 @@ int main(int argc, char **argv)
     timer_init(&watcher.timer, watcher.loop, look, &watcher);
     timer_repeat(&watcher.timer, 5 * CLOCK_MS);
     loop_run(watcher.loop);
+    leave_all(&watcher);
     topology_free(watcher.topology);
     timer_close(&watcher.timer);
     watch_close(&watcher.input);
