@@ -7,6 +7,7 @@
 #include "admin/table.h"
 #include "fresh/footprint.h"
 #include "route/choose.h"
+#include "rules/describe.h"
 #include "session/session.h"
 
 #include <inttypes.h>
@@ -127,10 +128,8 @@ struct explained {
     struct need need;
 };
 
-static void line(void *with, const char *what, const char *text)
+static void line(struct table *table, const char *what, const char *text)
 {
-    struct table *table = with;
-
     table_text(table, what);
     table_text(table, text);
     table_row(table);
@@ -150,6 +149,55 @@ static void linef(struct table *table, const char *what, const char *format, ...
     line(table, what, text);
 }
 
+/* "name: value" as a row; a line without a name goes on where a value had a line break. */
+static void put_described(struct table *table, struct slice text)
+{
+    const uint8_t *colon = memmem(text.at, text.len, ": ", 2);
+    size_t name = colon ? (size_t)(colon - text.at) : 0;
+
+    table_slice(table, slice_first(text, name));
+    table_slice(table, colon ? slice_skip(text, name + 2) : text);
+    table_row(table);
+}
+
+/* What the rules and the catalog say, whatever is going on. */
+static void put_rules(struct explained *of, const struct asker *asker)
+{
+    struct buf described = {0};
+    struct slice left;
+
+    describe_plan(of->plan, &of->values, asker, &described);
+    for (left = buf_slice(&described); left.len > 0;) {
+        const uint8_t *end = memchr(left.at, '\n', left.len);
+        size_t len = end ? (size_t)(end - left.at) : left.len;
+
+        put_described(&of->table, slice_first(left, len));
+        left = slice_skip(left, end ? len + 1 : len);
+    }
+    buf_clear(&described);
+}
+
+static bool is_batch(const struct explained *of)
+{
+    return of->plan->shape->nstatements > 1;
+}
+
+static void put_cache(struct explained *of, const struct cache *cache)
+{
+    enum plan_reason reason = of->verdict.uncached;
+
+    if (of->verdict.cache)
+        reason = is_batch(of)           ? PLAN_BATCH
+                 : of->read.anything    ? PLAN_RELATION
+                 : !of->values.complete ? PLAN_VALUES
+                                        : PLAN_NONE;
+    if (of->verdict.cache && reason == PLAN_NONE)
+        linef(&of->table, "asked first", "the cache: %s", cache_store_state(cache));
+    else
+        linef(&of->table, "asked first", "no cache: %s (%s)", plan_reason_text(reason),
+              plan_reason_code(reason));
+}
+
 static void put_need(struct explained *of)
 {
     const struct need *need = &of->need;
@@ -160,35 +208,38 @@ static void put_need(struct explained *of)
              : "shut: the primary is not known, so that only it may answer");
     if (!of->plan->read)
         return;
-    linef(&of->table, "need", "whoever answers must be at or past %" PRIX32 "/%" PRIX32,
+    linef(&of->table, "needs", "whoever answers must be at or past %" PRIX32 "/%" PRIX32,
           (uint32_t)(need->lsn >> 32), (uint32_t)need->lsn);
     line(&of->table, "pending",
          need->pending ? "a write that it depends on is under way" : "nothing");
 }
 
-/* Why a statement that a standby could run would be run by the primary now. */
+/* Why a statement that the rules send to a replica would go to the primary now. */
 static enum plan_reason held_back(const struct explained *of)
 {
     if (of->verdict.route == ROUTE_PRIMARY)
         return of->verdict.primary;
+    if (is_batch(of))
+        return PLAN_BATCH;
     if (of->known->not_on_standby)
         return PLAN_NOT_ON_STANDBY;
+    if (!of->database->has_replicas)
+        return PLAN_NO_REPLICA;
     if (of->verdict.freshness == FRESH_CAUSAL && of->need.pending)
         return PLAN_PENDING;
     return PLAN_NONE;
 }
 
-/* As the route step asks: a bound or no freshness at all needs no position, a bound a lag. */
+/* As the route step asks: only causal reads need a position, and a bound is a lag. */
 static enum choice choose(const struct explained *of, int64_t now, struct node **node)
 {
     const struct database *database = of->database;
-    bool causal = of->verdict.freshness == FRESH_CAUSAL;
+    uint64_t lsn = of->verdict.freshness == FRESH_CAUSAL ? of->need.lsn : 0;
     int64_t max_lag = database->max_lag;
 
     if (of->verdict.freshness == FRESH_BOUND && of->verdict.bound < max_lag)
         max_lag = of->verdict.bound;
-    return choose_replica(database->topology, causal ? of->need.lsn : 0, max_lag, now,
-                          database->turn, node);
+    return choose_replica(database->topology, lsn, max_lag, now, database->turn, node);
 }
 
 static void put_node(struct explained *of, int64_t now)
@@ -203,11 +254,13 @@ static void put_node(struct explained *of, int64_t now)
     }
     if (choice == CHOICE_MADE) {
         linef(&of->table, "node", "replica %s", node->name);
-        line(&of->table, "node_reason", "it has replayed what is needed");
+        line(&of->table, "why this node", "it is up and has replayed what is needed");
         return;
     }
+    node = topology_node(of->database->topology, 0);
     linef(&of->table, "node", "primary %s%s", node->name, node->up ? "" : " (down)");
-    linef(&of->table, "node_reason", "%s: %s", plan_reason_code(reason), plan_reason_text(reason));
+    linef(&of->table, "why this node", "%s (%s)", plan_reason_text(reason),
+          plan_reason_code(reason));
 }
 
 static void look(struct explained *of, const struct asks *asks, struct slice sql)
@@ -216,6 +269,8 @@ static void look(struct explained *of, const struct asks *asks, struct slice sql
     of->known = shapes_find(&of->database->shapes, sql, &of->values);
     of->plan = database_plan(of->database, of->known);
     plan_judge(of->plan, &of->values, &asks->asker, &of->verdict);
+    if (!of->plan->read)
+        return;
     plan_pinned(of->plan, &of->values, &of->pinned);
     footprint_read(of->plan, &of->pinned, &of->read);
     ledger_need(of->database->ledger, &of->read, false, &of->need);
@@ -226,7 +281,7 @@ bool explain_run(struct rooms *rooms, struct session *session, struct slice rest
 {
     static const char *const columns[] = {"what", "value"};
     struct asks asks = {.database = NULL};
-    struct explained of;
+    struct explained of = {.database = NULL};
 
     if (!imagine(rooms, session, &rest, &asks, err))
         return false;
@@ -238,6 +293,8 @@ bool explain_run(struct rooms *rooms, struct session *session, struct slice rest
     }
     look(&of, &asks, rest);
     table_begin(&of.table, out, columns, 2);
+    put_rules(&of, &asks.asker);
+    put_cache(&of, rooms->cache);
     put_need(&of);
     put_node(&of, loop_now(rooms->loop));
     table_end(&of.table, "EXPLAIN");

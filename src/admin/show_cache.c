@@ -11,8 +11,7 @@ static void tiers(struct table *table, const struct rules *rules, uint32_t set)
         if (set & (UINT32_C(1) << i))
             buf_printf(&names, "%s%s", buf_len(&names) ? ", " : "", rules->tiers[i]);
     }
-    table_printf(table, "%.*s", (int)buf_len(&names),
-                 buf_len(&names) ? (const char *)buf_slice(&names).at : "");
+    table_slice(table, buf_slice(&names));
     buf_clear(&names);
 }
 

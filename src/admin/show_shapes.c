@@ -53,8 +53,7 @@ static void kinds(struct table *table, const struct shape *shape)
                    statement_kind_text((enum statement_kind)shape->statements[i]));
     if (shape->nstatements > 8)
         buf_printf(&text, ", ...");
-    table_printf(table, "%.*s", (int)buf_len(&text),
-                 buf_len(&text) ? (const char *)buf_slice(&text).at : "");
+    table_slice(table, buf_slice(&text));
     buf_clear(&text);
 }
 

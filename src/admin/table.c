@@ -29,6 +29,11 @@ void table_text(struct table *table, const char *text)
     field(table, text, text ? strlen(text) : 0);
 }
 
+void table_slice(struct table *table, struct slice text)
+{
+    field(table, text.len ? (const char *)text.at : "", text.len);
+}
+
 void table_printf(struct table *table, const char *format, ...)
 {
     char text[512];

@@ -19,6 +19,7 @@ struct table {
 void table_begin(struct table *table, struct buf *out, const char *const *names, unsigned columns);
 /* The next field of the row. */
 void table_text(struct table *table, const char *text); /* NULL: NULL */
+void table_slice(struct table *table, struct slice text);
 void table_printf(struct table *table, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void table_count(struct table *table, uint64_t value);
