@@ -4,7 +4,7 @@
 
 #include "app/settings.h"
 
-static void print_faults(struct diag *diag)
+void check_print(struct diag *diag)
 {
     struct buf text = {0};
     struct slice faults;
@@ -22,7 +22,7 @@ int check_file(const char *path)
     struct settings *settings = settings_load(path, &diag);
 
     if (!settings) {
-        print_faults(&diag);
+        check_print(&diag);
         return 1;
     }
     printf("%s: right: %u database%s, %u relations, %u operations, %u cache classes\n", path,

@@ -196,7 +196,7 @@ static const struct operation_match *load_match(struct loader *loader, const str
         field_list(section.database, "database", loader->diag, check_database, loader);
     match->applications = load_names(loader, section.application_name, "application_name");
     check_match(loader, &section, match);
-    loader->unclear |= loader->diag->count > before;
+    loader->unclear |= !node || loader->diag->count > before;
     return match;
 }
 
