@@ -13,14 +13,17 @@ case ${1-} in
 esac
 jobs=${JOBS:-$(nproc)}
 results=() failed=0
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
 
-# step NAME COMMAND...: runs it, keeps the verdict and the time.
+# step NAME COMMAND...: runs it, keeps the verdict, the time and the closing line of ctest or pytest.
 step() {
     local name=$1 began=$SECONDS verdict=ok
     shift
     printf '\n== %s\n' "$name"
-    "$@" || { verdict=FAILED; failed=1; }
-    results+=("$(printf '%-28s %-7s %4d s' "$name" $verdict $((SECONDS - began)))")
+    "$@" 2>&1 | tee "$log" || { verdict=FAILED; failed=1; }
+    results+=("$(printf '%-26s %-7s %4d s   %s' "$name" $verdict $((SECONDS - began)) \
+        "$(grep -E '^[0-9]+% tests passed|^(=+ )?[0-9]+ (passed|failed).* in ' "$log" | tail -n 1)")")
     [ $verdict = ok ]
 }
 
