@@ -2,35 +2,26 @@
  * answer on its way. Whether an entry is still new enough is the asker's to say. */
 #pragma once
 
-#include "base/buf.h"
 #include "base/ring.h"
 #include "cache/key.h"
+#include "cache/recorder.h"
 
 struct cache;
 struct flight;
 
 struct cache_settings {
-    const char *store;     /* "memory", or redis://[user:password@]host:port[/db] */
-    uint64_t memory;       /* bytes of the memory store */
-    uint64_t max_entry;    /* bytes of one answer: larger ones are not kept */
-    int64_t timeout;       /* ns, of one request to Redis */
-};
-
-/* An answer: whole messages as the server sent them. Valid until the ask is left. */
-struct entry {
-    struct slice columns;  /* RowDescription */
-    struct slice rows;     /* DataRows */
-    struct slice complete; /* CommandComplete */
-    const uint64_t *stamps;
-    unsigned nstamps;
-    bool row; /* it holds at least one row */
+    const char *store;  /* "memory", or redis://[user:password@]host:port[/db] */
+    uint64_t memory;    /* bytes of the memory store */
+    uint64_t max_entry; /* bytes of one answer: larger ones are not kept */
+    int64_t timeout;    /* ns, of one request to Redis */
 };
 
 enum cache_verdict {
-    CACHE_HIT,  /* ask.entry is the answer */
-    CACHE_LEAD, /* nobody knows it: fetch it, record it and call cache_land or cache_drop */
-    CACHE_ALONE, /* fetch it for yourself: another flight is of other stamps, or the store is away */
-    CACHE_WAIT, /* ask.done will be called with one of the above */
+    CACHE_HIT,   /* ask.entry is the answer */
+    CACHE_LEAD,  /* nobody knows it: fetch it, record it and call cache_land or cache_drop */
+    CACHE_ALONE, /* fetch it for yourself: the one you waited for brought nothing that can be shared
+                  */
+    CACHE_WAIT,  /* ask.done will be called with one of the above */
 };
 
 /* One request's question; the caller's storage, from cache_ask until cache_leave. */
@@ -45,38 +36,45 @@ struct cache_ask {
     bool (*valid)(void *owner, const uint64_t *stamps, unsigned nstamps, bool row);
     void (*done)(struct cache_ask *ask, enum cache_verdict verdict);
     void *owner;
-    int64_t now; /* set before cache_ask */
-    struct entry entry; /* of a HIT */
+    int64_t now;        /* set before cache_ask */
+    struct entry entry; /* of a HIT: valid until the ask is left */
     /* private */
     struct cache *in;
+    struct account *account;
     struct flight *flight;
     struct ring link;
-    void *held;
+    struct kept *held;
     int stage;
-    struct buf record;
-    size_t columns_end, rows_end;
-    bool spoilt;
+    enum cache_verdict verdict; /* to be told in the next turn of the loop */
+    struct recorder recorder;
 };
 
 struct loop;
 /* `store` refused (bad URL): NULL and *why. A Redis that is away is no error: it is tried again. */
 struct cache *cache_new(struct loop *loop, const struct cache_settings *settings, const char **why);
+/* Every ask must have been left. */
 void cache_free(struct cache *cache);
 uint64_t cache_name_space(const struct cache *cache);
 
+/* `done` is called only after WAIT, in a later turn of the loop, once. */
 enum cache_verdict cache_ask(struct cache *cache, struct cache_ask *ask);
 
 /* The leader hands on what the server says, message by message or in runs of whole or partial
- * DataRows; anything else but RowDescription, DataRow, CommandComplete spoils the recording. */
+ * DataRows; anything else but RowDescription, DataRow, CommandComplete spoils the recording, and so
+ * does an answer without RowDescription: a hit must be able to answer those who need one. A no-op
+ * for who does not lead. */
 void cache_record(struct cache_ask *ask, uint8_t type, struct slice bytes);
-/* The answer is whole: kept, and those who wait are answered. */
+/* The answer is whole: kept, and those who wait are answered in the next turn. A no-op for who does
+ * not lead. */
 void cache_land(struct cache_ask *ask, int64_t now);
 /* It failed, or must not be kept: those who wait go on their own. */
 void cache_drop(struct cache_ask *ask);
-/* The asker is done, has given up or is gone, whatever the stage; legal at any time after cache_ask,
- * also inside `done`, and twice. A leader that leaves without landing drops. */
+/* The asker is done, has given up or is gone, whatever the stage; legal at any time after
+ * cache_ask, also inside `done`, and twice. A leader that leaves without landing drops. */
 void cache_leave(struct cache_ask *ask);
 
+/* Every ask that was answered is one of hits (from the store), waits (from another's fetch),
+ * misses. invalid: found, but no longer new enough. rejected: answers that could not be kept. */
 struct cache_class_figures {
     uint64_t hits, misses, waits, stored, rejected, evicted, invalid, entries, bytes;
 };

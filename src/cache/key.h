@@ -21,12 +21,12 @@ struct key_pin {
 };
 
 struct key_parts {
-    uint64_t name_space;   /* random per process, so that entries are nobody else's */
+    uint64_t name_space; /* random per process, so that entries are nobody else's */
     struct slice database, user;
-    uint64_t settings;     /* hash of the session settings that change results */
+    uint64_t settings; /* hash of the session settings that change results */
     const struct shape *shape;
     const struct values *values; /* all of them: kind, declared type and bytes are hashed */
-    struct slice results;  /* result format codes of the Bind as they stand; empty: text */
+    struct slice results;        /* result format codes of the Bind as they stand; empty: text */
     const struct cache_class *cache;
     const struct key_pin *pins;
     unsigned npins;

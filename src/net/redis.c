@@ -1,0 +1,455 @@
+/* hiredis's async connection on our loop. It knows neither names nor timeouts nor coming back:
+ * names are resolved first, every request has a deadline, and a connection that misses one is
+ * dropped with all that was asked over it. Replies come in the order of the requests, so the first
+ * one's deadline is the only one to watch. */
+#include "net/redis.h"
+
+#include "base/clock.h"
+#include "base/crypt.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/ring.h"
+#include "net/loop.h"
+#include "net/resolve.h"
+
+#include <hiredis/async.h>
+#include <stdio.h>
+
+#define CONNECT_TIMEOUT (2 * CLOCK_SEC)
+#define FIRST_DELAY     (100 * CLOCK_MS)
+#define LAST_DELAY      (5 * CLOCK_SEC)
+enum { MAX_UNANSWERED = 16 * 1024 * 1024 }; /* bytes of requests */
+
+enum state { DOWN, RESOLVING, CONNECTING, GREETING, UP };
+
+struct redis {
+    struct loop *loop;
+    char *host, *user, *password;
+    int port, database;
+    int64_t timeout, delay;
+    enum state state;
+    struct resolve *resolve;   /* while RESOLVING */
+    redisAsyncContext *server; /* from CONNECTING on */
+    struct link *link;         /* of `server` */
+    struct ring requests;      /* in the order they were sent */
+    size_t unanswered;         /* bytes of them */
+    unsigned greetings;        /* replies to our login that are still owed */
+    struct timer timer;        /* DOWN: try again; UP: the first deadline; between: connecting */
+    bool timing;               /* UP: the timer runs */
+    bool told;                 /* the log knows that the server is away */
+    bool complained;           /* the log knows that it refuses what we ask */
+};
+
+struct request {
+    struct redis *redis;
+    struct ring ring;
+    struct redis_ask *ask; /* NULL: a SET, or forgotten */
+    int64_t deadline;
+    size_t bytes;
+};
+
+/* hiredis's wishes for events of one connection, as one watch. */
+struct link {
+    struct redis *redis;
+    redisAsyncContext *server;
+    struct watch watch;
+    int events;
+};
+
+static void start(struct redis *redis);
+static void drop(struct redis *redis, const char *why);
+
+/* Events. */
+
+static void become_ready(struct watch *watch, int events)
+{
+    struct link *link = watch->owner;
+    struct redis *redis = link->redis;
+
+    if (events & WATCH_READ)
+        redisAsyncHandleRead(link->server);
+    if (redis->link != link)
+        return; /* that was its end */
+    if (events & WATCH_WRITE)
+        redisAsyncHandleWrite(link->server);
+}
+
+static void want(struct link *link, int events)
+{
+    if (events == link->events)
+        return;
+    link->events = events;
+    watch_set(&link->watch, events);
+}
+
+static void add_read(void *with)
+{
+    struct link *link = with;
+
+    want(link, link->events | WATCH_READ);
+}
+
+static void del_read(void *with)
+{
+    struct link *link = with;
+
+    want(link, link->events & ~WATCH_READ);
+}
+
+static void add_write(void *with)
+{
+    struct link *link = with;
+
+    want(link, link->events | WATCH_WRITE);
+}
+
+static void del_write(void *with)
+{
+    struct link *link = with;
+
+    want(link, link->events & ~WATCH_WRITE);
+}
+
+/* hiredis calls this before it closes the descriptor. */
+static void clean_up(void *with)
+{
+    struct link *link = with;
+
+    watch_close(&link->watch);
+    if (link->redis->link == link)
+        link->redis->link = NULL;
+    link->server->ev.data = NULL;
+    mem_free(link);
+}
+
+static bool attach(struct redis *redis, redisAsyncContext *server)
+{
+    struct link *link = mem_new(sizeof(*link));
+
+    link->redis = redis;
+    link->server = server;
+    if (!watch_init(&link->watch, redis->loop, server->c.fd, become_ready, link)) {
+        mem_free(link);
+        return false;
+    }
+    redis->link = link;
+    server->ev.data = link;
+    server->ev.addRead = add_read;
+    server->ev.delRead = del_read;
+    server->ev.addWrite = add_write;
+    server->ev.delWrite = del_write;
+    server->ev.cleanup = clean_up;
+    return true;
+}
+
+/* Being away and coming back. */
+
+/* Between half of the delay and all of it, so that a fleet does not come back in step. */
+static int64_t jittered(int64_t delay)
+{
+    uint32_t random;
+
+    crypt_random(&random, sizeof(random));
+    return delay / 2 + delay / 2 * (int64_t)(random >> 8) / (1 << 24);
+}
+
+static void tell(struct redis *redis, const char *why)
+{
+    if (!redis->told)
+        log_warning("redis", "%s:%d is away: %s", redis->host, redis->port, why);
+    redis->told = true;
+}
+
+/* The connection is no more; its requests have been answered or are about to be by hiredis. */
+static void lose(struct redis *redis, const char *why)
+{
+    if (redis->state == DOWN)
+        return;
+    tell(redis, why);
+    redis->state = DOWN;
+    redis->server = NULL;
+    redis->timing = false;
+    timer_start(&redis->timer, jittered(redis->delay));
+    redis->delay = redis->delay * 2 < LAST_DELAY ? redis->delay * 2 : LAST_DELAY;
+}
+
+static void drop(struct redis *redis, const char *why)
+{
+    redisAsyncContext *server = redis->server;
+
+    lose(redis, why);
+    if (server)
+        redisAsyncFree(server); /* answers all requests with nothing */
+}
+
+static void connected(const redisAsyncContext *server, int status);
+static void disconnected(const redisAsyncContext *server, int status);
+
+static const char *fault_of(const redisAsyncContext *server)
+{
+    return server->err ? server->errstr : "the server closed the connection";
+}
+
+static void connect_to(struct redis *redis, const char *address)
+{
+    redisAsyncContext *server = redisAsyncConnect(address, redis->port);
+
+    if (!server || server->err || !attach(redis, server)) {
+        char why[128];
+
+        snprintf(why, sizeof(why), "%s",
+                 server && server->err ? server->errstr : "no connection could be made");
+        if (server)
+            redisAsyncFree(server);
+        lose(redis, why);
+        return;
+    }
+    redis->server = server;
+    redis->state = CONNECTING;
+    server->data = redis;
+    redisAsyncSetDisconnectCallback(server, disconnected);
+    redisAsyncSetConnectCallback(server, connected);
+    timer_start(&redis->timer, CONNECT_TIMEOUT);
+}
+
+static void resolved(void *owner, const struct addresses *addresses, const char *why)
+{
+    struct redis *redis = owner;
+
+    redis->resolve = NULL;
+    if (addresses->count > 0)
+        connect_to(redis, addresses->at[0]);
+    else
+        lose(redis, why);
+}
+
+static void start(struct redis *redis)
+{
+    redis->state = RESOLVING;
+    redis->resolve = resolve_start(redis->loop, redis->host, resolved, redis);
+}
+
+static void disconnected(const redisAsyncContext *server, int status)
+{
+    struct redis *redis = server->data;
+
+    (void)status;
+    if (redis->server == server)
+        lose(redis, fault_of(server));
+}
+
+/* Login. */
+
+static void come_up(struct redis *redis)
+{
+    timer_stop(&redis->timer);
+    redis->state = UP;
+    redis->timing = redis->complained = false;
+    if (redis->told)
+        log_info("redis", "%s:%d is back", redis->host, redis->port);
+    redis->told = false;
+}
+
+static void greeted(redisAsyncContext *server, void *reply, void *with)
+{
+    struct redis *redis = with;
+    redisReply *answer = reply;
+
+    if (!answer || redis->server != server)
+        return;
+    if (answer->type == REDIS_REPLY_ERROR)
+        drop(redis, answer->str);
+    else if (--redis->greetings == 0)
+        come_up(redis);
+}
+
+/* Leaves out what there is no need for; PING shows that the server serves. */
+static void greet(struct redis *redis)
+{
+    redisAsyncContext *server = redis->server;
+    char database[16];
+
+    redis->state = GREETING;
+    redis->greetings = 1;
+    snprintf(database, sizeof(database), "%d", redis->database);
+    if (redis->password) {
+        const char *words[] = {"AUTH", redis->user ? redis->user : redis->password,
+                               redis->password};
+
+        redis->greetings++;
+        redisAsyncCommandArgv(server, greeted, redis, redis->user ? 3 : 2, words, NULL);
+    }
+    if (redis->database > 0) {
+        redis->greetings++;
+        redisAsyncCommand(server, greeted, redis, "SELECT %s", database);
+    }
+    redisAsyncCommand(server, greeted, redis, "PING");
+}
+
+static void connected(const redisAsyncContext *server, int status)
+{
+    struct redis *redis = server->data;
+
+    if (redis->server != server)
+        return;
+    if (status == REDIS_OK)
+        greet(redis);
+    else
+        lose(redis, fault_of(server)); /* hiredis frees it when we return */
+}
+
+static void fire(struct timer *timer)
+{
+    struct redis *redis = timer->owner;
+    struct ring *first = ring_first(&redis->requests);
+    int64_t now = loop_now(redis->loop);
+
+    redis->timing = false;
+    if (redis->state == DOWN) {
+        start(redis);
+    } else if (redis->state != UP) {
+        drop(redis, "it does not answer a connection");
+    } else if (first) {
+        struct request *request = RING_OF(first, struct request, ring);
+
+        if (request->deadline <= now) {
+            drop(redis, "it did not answer in time");
+            return;
+        }
+        redis->timing = true;
+        timer_start(&redis->timer, request->deadline - now);
+    }
+}
+
+struct redis *redis_new(struct loop *loop, const struct redis_options *options)
+{
+    struct redis *redis = mem_new(sizeof(*redis));
+
+    redis->loop = loop;
+    redis->host = mem_text(options->host, strlen(options->host));
+    if (options->user)
+        redis->user = mem_text(options->user, strlen(options->user));
+    if (options->password)
+        redis->password = mem_text(options->password, strlen(options->password));
+    redis->port = options->port;
+    redis->database = options->database;
+    redis->timeout = options->timeout;
+    redis->delay = FIRST_DELAY;
+    ring_init(&redis->requests);
+    timer_init(&redis->timer, loop, fire, redis);
+    start(redis);
+    return redis;
+}
+
+void redis_free(struct redis *redis)
+{
+    redisAsyncContext *server = redis->server;
+    struct ring *link = redis->requests.next;
+
+    for (; link != &redis->requests; link = link->next)
+        RING_OF(link, struct request, ring)->ask = NULL;
+    redis->state = DOWN;
+    redis->server = NULL;
+    if (redis->resolve)
+        resolve_cancel(redis->resolve);
+    if (server)
+        redisAsyncFree(server);
+    timer_close(&redis->timer);
+    mem_free(redis->host);
+    mem_free(redis->user);
+    mem_free(redis->password);
+    mem_free(redis);
+}
+
+bool redis_is_up(const struct redis *redis)
+{
+    return redis->state == UP;
+}
+
+/* Requests. */
+
+static void complain(struct redis *redis, const char *text)
+{
+    if (!redis->complained)
+        log_warning("redis", "%s:%d refuses a request: %s", redis->host, redis->port, text);
+    redis->complained = true;
+}
+
+static void replied(redisAsyncContext *server, void *reply, void *with)
+{
+    struct request *request = with;
+    struct redis *redis = request->redis;
+    struct redis_ask *ask = request->ask;
+    redisReply *answer = reply;
+    struct slice value = {NULL, 0};
+
+    if (!answer && redis->server == server)
+        lose(redis, fault_of(server)); /* hiredis is taking it down */
+    if (answer)
+        redis->delay = FIRST_DELAY; /* not before: one that greets fast may still be slow */
+    if (answer && answer->type == REDIS_REPLY_ERROR)
+        complain(redis, answer->str);
+    if (answer && answer->type == REDIS_REPLY_STRING && answer->str)
+        value = slice_of(answer->str, (size_t)answer->len);
+    ring_leave(&request->ring);
+    redis->unanswered -= request->bytes;
+    mem_free(request);
+    if (ask)
+        ask->done(ask, value);
+}
+
+static bool send_request(struct redis *redis, struct redis_ask *ask, int count, const char **words,
+                         const size_t *lens)
+{
+    struct request *request;
+    size_t bytes = sizeof(*request);
+
+    for (int i = 0; i < count; i++)
+        bytes += lens[i];
+    if (redis->state != UP || redis->unanswered + bytes > MAX_UNANSWERED)
+        return false;
+    request = mem_new(sizeof(*request));
+    request->redis = redis;
+    request->ask = ask;
+    request->bytes = bytes;
+    request->deadline = loop_now(redis->loop) + redis->timeout;
+    ring_init(&request->ring);
+    if (redisAsyncCommandArgv(redis->server, replied, request, count, words, lens) != REDIS_OK) {
+        mem_free(request);
+        return false;
+    }
+    ring_append(&redis->requests, &request->ring);
+    redis->unanswered += bytes;
+    if (ask)
+        ask->request = request;
+    if (!redis->timing)
+        timer_start(&redis->timer, redis->timeout);
+    redis->timing = true;
+    return true;
+}
+
+bool redis_get(struct redis *redis, struct redis_ask *ask, struct slice key)
+{
+    const char *words[] = {"GET", (const char *)key.at};
+    const size_t lens[] = {3, key.len};
+
+    return send_request(redis, ask, 2, words, lens);
+}
+
+void redis_forget(struct redis_ask *ask)
+{
+    struct request *request = ask->request;
+
+    request->ask = NULL;
+}
+
+bool redis_set(struct redis *redis, struct slice key, struct slice value, int64_t ttl)
+{
+    char ms[24];
+    const char *words[] = {"SET", (const char *)key.at, (const char *)value.at, "PX", ms};
+    size_t lens[] = {3, key.len, value.len, 2, 0};
+
+    lens[4] =
+        (size_t)snprintf(ms, sizeof(ms), "%lld", (long long)(ttl < CLOCK_MS ? 1 : ttl / CLOCK_MS));
+    return send_request(redis, NULL, 5, words, lens);
+}
