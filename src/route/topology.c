@@ -163,7 +163,7 @@ static void judge_replica(struct topology *topology, struct probe *probe)
     const char *fault;
 
     /* Not worth a log line: at the start somebody has to be first. */
-    if (!topology->timeline) {
+    if (probe->report.in_recovery && !topology->timeline) {
         snprintf(node->trouble, sizeof(node->trouble), "the primary has not been seen yet");
         return;
     }
