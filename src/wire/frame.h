@@ -27,6 +27,6 @@ static inline struct slice frame_body(const struct frame *frame)
     return slice_skip(frame->whole, FRAME_HEAD);
 }
 
-/* The same for the packets that come before a login, which have no type byte: `total` is set, `type`
- * is 0, `whole` starts at the length. FRAME_BAD: under 8 or over WIRE_STARTUP_MAX bytes. */
+/* The same for the packets that come before a login, which have no type byte: `total` is set,
+ * `type` is 0, `whole` starts at the length. FRAME_BAD: under 8 or over WIRE_STARTUP_MAX bytes. */
 enum frame_state frame_look_startup(struct slice in, struct frame *frame);

@@ -119,24 +119,42 @@ static void copy_failed(struct owed *owed)
     owed->copying = false;
 }
 
-static const struct {
-    const char *within, *ends;
-} expected[] = {
-    [OWED_PARSE] = {"", "1"},
-    [OWED_BIND] = {"", "2"},
-    [OWED_CLOSE] = {"", "3"},
-    [OWED_DESCRIBE_STATEMENT] = {"t", "Tn"},
-    [OWED_DESCRIBE_PORTAL] = {"", "Tn"},
-    [OWED_EXECUTE] = {"DGHdc", "CIs"},
-    [OWED_SYNC] = {"", "Z"},
-    [OWED_QUERY] = {"DTCIGHWdc", "Z"},
-    [OWED_FUNCTION] = {"V", "Z"},
-    [OWED_COPY_END] = {"", ""},
+enum { LETTERS = 128, WITHIN = 1, ENDS = 2 };
+
+/* What may come while an entry of the kind is in turn, and what completes it. */
+static const uint8_t expected[][LETTERS] = {
+    [OWED_PARSE] = {[REPLY_PARSE] = ENDS},
+    [OWED_BIND] = {[REPLY_BIND] = ENDS},
+    [OWED_CLOSE] = {[REPLY_CLOSE] = ENDS},
+    [OWED_DESCRIBE_STATEMENT] =
+        {[REPLY_PARAMETERS] = WITHIN, [REPLY_ROWS] = ENDS, [REPLY_NO_ROWS] = ENDS},
+    [OWED_DESCRIBE_PORTAL] = {[REPLY_ROWS] = ENDS, [REPLY_NO_ROWS] = ENDS},
+    [OWED_EXECUTE] = {[REPLY_ROW] = WITHIN,
+                      [REPLY_COPY_IN] = WITHIN,
+                      [REPLY_COPY_OUT] = WITHIN,
+                      [REPLY_COPY_DATA] = WITHIN,
+                      [REPLY_COPY_DONE] = WITHIN,
+                      [REPLY_COMPLETE] = ENDS,
+                      [REPLY_EMPTY] = ENDS,
+                      [REPLY_SUSPENDED] = ENDS},
+    [OWED_SYNC] = {[REPLY_READY] = ENDS},
+    [OWED_QUERY] = {[REPLY_ROWS] = WITHIN,
+                    [REPLY_ROW] = WITHIN,
+                    [REPLY_COPY_IN] = WITHIN,
+                    [REPLY_COPY_OUT] = WITHIN,
+                    [REPLY_COPY_BOTH] = WITHIN,
+                    [REPLY_COPY_DATA] = WITHIN,
+                    [REPLY_COPY_DONE] = WITHIN,
+                    [REPLY_COMPLETE] = WITHIN,
+                    [REPLY_EMPTY] = WITHIN,
+                    [REPLY_READY] = ENDS},
+    [OWED_FUNCTION] = {[REPLY_FUNCTION] = WITHIN, [REPLY_READY] = ENDS},
+    [OWED_COPY_END] = {0},
 };
 
-static bool is_in(const char *types, uint8_t type)
+static uint8_t expectation(const struct owed_entry *entry, uint8_t type)
 {
-    return type && strchr(types, type);
+    return type < LETTERS ? expected[entry->kind][type] : 0;
 }
 
 static bool fits(const struct owed *owed, const struct owed_entry *entry, uint8_t type)
@@ -147,7 +165,7 @@ static bool fits(const struct owed *owed, const struct owed_entry *entry, uint8_
         return false;
     if (entry->kind >= OWED_QUERY && type == REPLY_READY && !owed->answered)
         return false;
-    return is_in(expected[entry->kind].within, type) || is_in(expected[entry->kind].ends, type);
+    return expectation(entry, type);
 }
 
 static enum owed_verdict verdict_over(const struct owed_entry *entry, uint8_t type)
@@ -233,7 +251,7 @@ enum owed_verdict owed_reply(struct owed *owed, uint8_t type, struct owed_entry 
         return OWED_BROKEN;
     verdict = verdict_over(entry, type);
     note(owed, type);
-    if (is_in(expected[in_turn(owed)->kind].ends, type)) {
+    if (expectation(in_turn(owed), type) == ENDS) {
         take_turn(owed, completed);
         owed->skipping = false;
     }

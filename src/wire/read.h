@@ -42,7 +42,7 @@ struct read_bind {
     uint16_t nformats;
     struct slice formats; /* of parameters, nformats times 2 bytes */
     uint16_t nvalues;
-    struct slice values;  /* length (u32, -1: NULL) and bytes, nvalues times */
+    struct slice values; /* length (u32, -1: NULL) and bytes, nvalues times */
     uint16_t nresults;
     struct slice results; /* result formats, nresults times 2 bytes */
 };

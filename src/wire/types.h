@@ -46,7 +46,7 @@ enum {
     REPLY_NO_ROWS = 'n', /* NoData */
     REPLY_NOTICE = 'N',
     REPLY_NOTIFICATION = 'A',
-    REPLY_PARAMETER = 'S', /* ParameterStatus */
+    REPLY_PARAMETER = 'S',  /* ParameterStatus */
     REPLY_PARAMETERS = 't', /* ParameterDescription */
     REPLY_PARSE = '1',
     REPLY_READY = 'Z',
