@@ -151,6 +151,7 @@ static bool take_message(struct server *server, struct run *run, const struct fr
     case REPLY_PARAMETER:
         if (whole && read_parameter_status(frame_body(frame), &name, &value))
             vars_set(&server->vars, name, value, true);
+        server->matched = 0;
         hand_over(server, run);
         if (server->events && whole)
             server->events->seen(server->owner, frame->type, frame->whole, ours);
@@ -301,6 +302,11 @@ static void dialled(void *owner, struct stream *stream, const char *why)
     server_login_failed(server, &err);
 }
 
+static const char *host_of(const struct pool_place *place)
+{
+    return place->address && place->address[0] ? place->address : place->host;
+}
+
 struct server *server_new(struct loop *loop, const struct pool_place *place,
                           const struct server_keeper *keeper, void *pool, uint64_t number)
 {
@@ -318,7 +324,7 @@ struct server *server_new(struct loop *loop, const struct pool_place *place,
     prepared_init(&server->prepared);
     server_enter(server, SERVER_LOGIN);
     server->dial =
-        dial_start(loop, place->host, place->port, place->connect_timeout, dialled, server);
+        dial_start(loop, host_of(place), place->port, place->connect_timeout, dialled, server);
     return server;
 }
 
@@ -437,6 +443,7 @@ void server_reset(struct server *server)
     server_enter(server, SERVER_RESET);
     server_forget_statements(server);
     forget_vars(server);
+    server->matched = 0;
     write_query(&out, SLICE("DISCARD ALL"));
     part = buf_slice(&out);
     owed_add(&server->owed, OWED_QUERY, OWED_SWALLOW, NULL);
@@ -526,6 +533,6 @@ void server_cancel(struct server *server)
     cancel->server = server;
     server->cancels++;
     timer_init(&cancel->timer, server->loop, cancel_over_time, cancel);
-    dial_start(server->loop, server->place->host, server->place->port,
+    dial_start(server->loop, host_of(server->place), server->place->port,
                server->place->connect_timeout, cancel_dialled, cancel);
 }

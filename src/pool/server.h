@@ -72,6 +72,7 @@ struct server {
     uint8_t status;                 /* of its last ReadyForQuery: I, T, E */
     struct owed owed;
     struct vars vars;          /* settings that it is known to have */
+    uint64_t matched;          /* hash of the wishes that vars are known to fulfil; 0: not known */
     struct prepared prepared;  /* statements that it is known to have */
     struct statement *unnamed; /* what its unnamed statement is, referenced; NULL: not known */
     struct buf welcome;        /* its ParameterStatus messages at login */

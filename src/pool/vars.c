@@ -152,13 +152,13 @@ static uint64_t hash_nocase(const char *text)
     return hash_bytes(folded, len);
 }
 
-uint64_t vars_hash(const struct vars *vars)
+uint64_t vars_hash(const struct vars *vars, bool results)
 {
     uint64_t hash = 0;
 
     /* A sum does not mind the order. */
     for (unsigned i = 0; i < vars->count; i++)
-        if (!slice_is_nocase(slice_text(vars->at[i].name), "application_name"))
+        if (!results || !slice_is_nocase(slice_text(vars->at[i].name), "application_name"))
             hash +=
                 hash_join(hash_nocase(vars->at[i].name), hash_slice(slice_text(vars->at[i].value)));
     return hash;

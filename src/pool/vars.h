@@ -26,5 +26,6 @@ bool vars_settable(struct slice name);
  * nothing differs. Settings of the server that the session does not name and that we once set are
  * reset. `server` is changed to what it will be. */
 bool vars_match(struct vars *server, const struct vars *session, struct buf *sql);
-/* Over names and values in any order. */
-uint64_t vars_hash(const struct vars *vars);
+/* Over names and values in any order; with `results` over those that may change a result's bytes.
+ */
+uint64_t vars_hash(const struct vars *vars, bool results);

@@ -38,6 +38,7 @@ struct session {
     struct database *database;  /* NULL: the console's */
     char *user;
     struct vars vars;
+    uint64_t wanted;   /* hash of vars, all of them */
     uint64_t settings; /* hash of vars */
     uint32_t pid, secret;
     struct map_link key; /* in rooms.keys */
@@ -51,12 +52,18 @@ struct session {
     bool working; /* bytes are being worked off: no re-entrance */
 
     /* The conversation. */
-    uint8_t status;       /* as the client was last told: I, T, E */
-    bool midway;          /* extended messages went out that no Sync has ended */
-    bool skipping;        /* an error of ours: everything up to the Sync is passed over */
-    bool copying;         /* the server takes CopyData */
-    bool copy_extended;   /* .. from an Execute */
-    bool odd;             /* settings are not known any more: names mean what nobody knows */
+    uint8_t status;     /* as the client was last told: I, T, E */
+    bool midway;        /* extended messages went out that no Sync has ended */
+    bool skipping;      /* an error of ours: everything up to the Sync is passed over */
+    bool copying;       /* the server takes CopyData */
+    bool copy_failed;   /* .. and has said why it takes no more */
+    bool copy_extended; /* .. from an Execute */
+    /* From one ReadyForQuery to the next: which, how many Parses went out and came back. */
+    uint64_t exchange;
+    unsigned parses, parses_done;
+    bool exchange_failed;
+    bool odd;   /* settings are not known any more: names mean what nobody knows */
+    bool blind; /* its texts may mean something else than they seem to: encoding, strings */
     bool odd_transaction; /* .. until the transaction ends */
     enum pin pin;
     struct names names;
@@ -78,6 +85,10 @@ void session_end(struct session *session);
 /* The request is over: whatever else was sent is worked off. */
 void session_go_on(struct session *session);
 void session_touch_settings(struct session *session);
+/* Reads from the client, or does not, as there is room for what comes. */
+void session_flow(struct session *session);
+/* A CancelRequest came for it. */
+void session_cancel(struct session *session);
 bool session_holds_server(const struct session *session);
 
 /* outbox.c: what is put must stay valid until the flush. */
@@ -110,7 +121,9 @@ enum outcome enter_route(struct session *session);
 enum outcome enter_take(struct session *session);
 void leave_take(struct session *session, bool ok);
 enum outcome enter_relay(struct session *session);
-void leave_relay(struct session *session, bool ok);
+
+/* step_route.c */
+struct pool *session_pool(struct session *session, struct node *node);
 
 /* relay.c */
 /* Messages of a COPY, or the rest of a large message, on their way to the server. */

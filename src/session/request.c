@@ -47,9 +47,8 @@ static void make_new(struct request *request)
     request->later = 0;
     request->open = request->simple = request->synced = request->unread = false;
     request->plain = request->describes = false;
-    request->nqueries = request->nparses = 0;
+    request->nqueries = 0;
     request->results = (struct slice){0};
-    request->plan = NULL;
     request->at = 0;
     request->entered = 0;
     request->waiting = false;
@@ -61,7 +60,6 @@ static void make_new(struct request *request)
     request->avoid_replica = false;
     request->checking = request->discard = request->passed = false;
     request->failed = request->rolled_back = false;
-    request->parses_done = 0;
     request->trail = (struct trail){.tier = -1};
 }
 
@@ -71,6 +69,9 @@ void request_free(struct rooms *rooms, struct request *request)
     if (request->has_text)
         known_shape_unref(request->text.known);
     request->has_text = false;
+    if (request->rules)
+        rules_unref(request->rules);
+    request->rules = NULL;
     if (rooms->nspare >= SPARE_MAX) {
         free_whole(request);
         return;
@@ -146,8 +147,7 @@ static const struct known_text *facts_of(struct session *session, struct stateme
     return kept;
 }
 
-static bool add_parse(struct session *session, struct request *request, struct message *message,
-                      struct slice body)
+static bool add_parse(struct session *session, struct message *message, struct slice body)
 {
     struct read_parse parse;
 
@@ -160,7 +160,8 @@ static bool add_parse(struct session *session, struct request *request, struct m
         return true;
     }
     message->statement = statement_of(&session->database->statements, parse.text, parse.oids);
-    names_set(&session->names, parse.name, message->statement, request->number, request->nparses++);
+    names_set(&session->names, parse.name, message->statement, session->exchange,
+              session->parses++);
     return true;
 }
 
@@ -279,7 +280,7 @@ bool request_add(struct session *session, struct request *request, uint32_t at, 
         request->simple = request->unread = true;
         return true;
     case MSG_PARSE:
-        return add_parse(session, request, message, body);
+        return add_parse(session, message, body);
     case MSG_BIND:
         request->nqueries++;
         return add_bind(session, message, body);

@@ -3,10 +3,7 @@
  * `open` and `later`. */
 #pragma once
 
-#include "cache/cache.h"
-#include "fresh/ledger.h"
-#include "pool/prepared.h"
-#include "session/trail.h"
+#include "session/rooms.h"
 
 struct session;
 
@@ -37,16 +34,14 @@ struct request {
     bool unread;       /* holds something that was not understood: a write to everything */
     bool plain;        /* [Parse] Bind [Describe] Execute Sync, or one Query */
     bool describes;    /* its portal: the client wants the RowDescription */
-    uint64_t number;
     struct message *messages;
     unsigned nmessages, cap;
     unsigned nqueries; /* Queries and Binds */
-    unsigned nparses;
 
-    struct known_text text;  /* of the first Query or Bind, its parameters bound */
-    bool has_text;           /* text.known is referenced */
-    struct slice results;    /* result formats of that Bind */
-    const struct plan *plan; /* of that, while rules and catalog stand */
+    struct known_text text; /* of the first Query or Bind, its parameters bound */
+    bool has_text;          /* text.known is referenced */
+    struct slice results;   /* result formats of that Bind */
+    struct rules *rules;    /* referenced: the verdict points into them */
 
     /* How far it is, and what it has taken. */
     enum step_name at;
@@ -73,8 +68,7 @@ struct request {
     bool passed;      /* a byte of it was handed to the client */
     bool failed;      /* the server said ErrorResponse */
     bool rolled_back; /* the last CommandComplete was ROLLBACK */
-    unsigned parses_done;
-    struct buf held; /* answers that came before the one to look at */
+    struct buf held;  /* answers that came before the one to look at */
 
     struct trail trail;
     int64_t entered_at;

@@ -1,0 +1,276 @@
+/* Relay: builds what goes to the server (names of statements replaced, what it lacks put in front,
+ * what it has answered for it) and sends it at once. Rows never pass here; see reply.c. */
+#include "session/conversation.h"
+#include "wire/frame.h"
+#include "wire/types.h"
+#include "wire/write.h"
+
+enum { COPY_UNDER = 4096, LOAD_PARTS = 64 };
+
+/* What goes to the server: small messages are copied together, large ones are pointed at. */
+struct load {
+    struct server *server;
+    struct buf *scratch;
+    size_t sent; /* of scratch: up to here it is in parts */
+    struct {
+        const uint8_t *at; /* NULL: in scratch at `from` */
+        size_t from, len;
+    } parts[LOAD_PARTS];
+    unsigned count;
+};
+
+static void close_run(struct load *load)
+{
+    size_t end = buf_len(load->scratch);
+
+    if (end == load->sent)
+        return;
+    load->parts[load->count].at = NULL;
+    load->parts[load->count].from = load->sent;
+    load->parts[load->count++].len = end - load->sent;
+    load->sent = end;
+}
+
+static void send_load(struct load *load)
+{
+    struct slice parts[LOAD_PARTS];
+
+    close_run(load);
+    for (unsigned i = 0; i < load->count; i++) {
+        const uint8_t *at = load->parts[i].at;
+
+        parts[i] = slice_of(at ? at : buf_slice(load->scratch).at + load->parts[i].from,
+                            load->parts[i].len);
+    }
+    server_send(load->server, parts, load->count);
+    load->count = 0;
+    load->sent = 0;
+    buf_take(load->scratch, buf_len(load->scratch));
+}
+
+static void put(struct load *load, struct slice bytes)
+{
+    if (bytes.len < COPY_UNDER) {
+        buf_put_slice(load->scratch, bytes);
+        return;
+    }
+    if (load->count + 2 >= LOAD_PARTS)
+        send_load(load);
+    close_run(load);
+    load->parts[load->count].at = bytes.at;
+    load->parts[load->count++].len = bytes.len;
+}
+
+static void owe(struct load *load, enum owed_kind kind, enum owed_fate fate, uint64_t about)
+{
+    owed_add(&load->server->owed, kind, fate, (void *)(uintptr_t)about);
+}
+
+/* One statement too many: the oldest goes along to be closed. */
+static void note_prepared(struct load *load, struct statement *statement)
+{
+    struct statement *oldest = prepared_add(&load->server->prepared, statement);
+
+    if (!oldest)
+        return;
+    write_target(load->scratch, MSG_CLOSE, 'S', slice_text(oldest->name));
+    owe(load, OWED_CLOSE, OWED_SWALLOW, 0);
+    statement_unref(oldest);
+}
+
+static void put_parse(struct load *load, struct statement *statement, bool named,
+                      enum owed_fate fate)
+{
+    write_parse(load->scratch, named ? slice_text(statement->name) : SLICE(""), statement->text,
+                statement->oids);
+    owe(load, OWED_PARSE, fate, named ? statement->id : 0);
+    if (named)
+        note_prepared(load, statement);
+    else
+        server_set_unnamed(load->server, statement);
+}
+
+static bool has(struct load *load, const struct message *message)
+{
+    return message->named ? prepared_has(&load->server->prepared, message->statement)
+                          : load->server->unnamed == message->statement;
+}
+
+/* The server has not seen what the message speaks of: it is told first, in the same packet. */
+static void make_sure(struct load *load, const struct message *message)
+{
+    if (!has(load, message))
+        put_parse(load, message->statement, message->named, OWED_SWALLOW);
+}
+
+static void load_parse(struct load *load, const struct message *message)
+{
+    if (message->duplicate) {
+        /* The server says that it exists, as it would have of the client's own name. */
+        make_sure(load, message);
+        write_parse(load->scratch, slice_text(message->statement->name), SLICE(""), SLICE(""));
+        owe(load, OWED_PARSE, OWED_FORWARD, 0);
+    } else if (has(load, message)) {
+        owe(load, OWED_PARSE, OWED_FAKE, 0);
+    } else {
+        put_parse(load, message->statement, message->named, OWED_FORWARD);
+    }
+}
+
+static void load_bind(struct load *load, const struct request *request,
+                      const struct message *message, struct slice whole)
+{
+    struct slice body = slice_skip(whole, FRAME_HEAD);
+    bool last = message == &request->messages[request->nmessages - 1];
+
+    if (message->statement)
+        make_sure(load, message);
+    owe(load, OWED_BIND, OWED_FORWARD, 0);
+    if (!message->statement || !message->named) {
+        put(load, whole);
+        return;
+    }
+    if (load->count + 2 >= LOAD_PARTS)
+        send_load(load);
+    /* Only the head is written anew; `rest` of a large one stays where it is. */
+    write_bind(load->scratch, slice_text((const char *)body.at),
+               slice_text(message->statement->name), (struct slice){0},
+               body.len - message->rest + (last ? request->later : 0));
+    put(load, slice_skip(body, message->rest));
+}
+
+static void load_target(struct load *load, const struct message *message, struct slice whole)
+{
+    bool describe = message->type == MSG_DESCRIBE;
+
+    if (message->what == 'P' || !message->statement) {
+        put(load, whole);
+        owe(load,
+            !describe              ? OWED_CLOSE
+            : message->what == 'P' ? OWED_DESCRIBE_PORTAL
+                                   : OWED_DESCRIBE_STATEMENT,
+            OWED_FORWARD, 0);
+    } else if (describe) {
+        make_sure(load, message);
+        write_target(load->scratch, MSG_DESCRIBE, 'S',
+                     message->named ? slice_text(message->statement->name) : SLICE(""));
+        owe(load, OWED_DESCRIBE_STATEMENT, OWED_FORWARD, 0);
+    } else {
+        /* Other clients may use it under another name: the server keeps it. */
+        owe(load, OWED_CLOSE, OWED_FAKE, 0);
+    }
+}
+
+/* Who leads a flight wants the row description for those who will ask for it. */
+static void load_execute(struct load *load, const struct request *request, struct slice whole)
+{
+    if (request->leads && !request->describes) {
+        write_target(load->scratch, MSG_DESCRIBE, 'P', SLICE(""));
+        owe(load, OWED_DESCRIBE_PORTAL, OWED_SWALLOW, 0);
+    }
+    put(load, whole);
+    owe(load, OWED_EXECUTE, OWED_FORWARD, 0);
+}
+
+static void load_message(struct load *load, const struct request *request,
+                         const struct message *message)
+{
+    struct slice whole = request_slice(request, message);
+
+    switch (message->type) {
+    case MSG_PARSE:
+        load_parse(load, message);
+        return;
+    case MSG_BIND:
+        load_bind(load, request, message, whole);
+        return;
+    case MSG_DESCRIBE:
+    case MSG_CLOSE:
+        load_target(load, message, whole);
+        return;
+    case MSG_EXECUTE:
+        load_execute(load, request, whole);
+        return;
+    case MSG_SYNC:
+        owe(load, OWED_SYNC, OWED_FORWARD, 0);
+        break;
+    case MSG_QUERY:
+        server_set_unnamed(load->server, NULL);
+        owe(load, OWED_QUERY, OWED_FORWARD, 0);
+        break;
+    case MSG_FUNCTION:
+        owe(load, OWED_FUNCTION, OWED_FORWARD, 0);
+        break;
+    }
+    put(load, whole);
+}
+
+/* Makes the server's settings those of the session, ahead of its first message. */
+static void load_settings(struct load *load, struct session *session)
+{
+    struct server *server = load->server;
+    struct buf sql = {0};
+
+    if (server->matched == session->wanted || server->status != 'I' || session->midway)
+        return;
+    if (vars_match(&server->vars, &session->vars, &sql)) {
+        write_query(load->scratch, buf_slice(&sql));
+        owe(load, OWED_QUERY, OWED_SWALLOW, 0);
+        server_set_unnamed(server, NULL);
+    }
+    buf_clear(&sql);
+    server->matched = session->wanted;
+}
+
+static bool drops_statements(const struct session *session, const struct request *request)
+{
+    const struct shape *shape = request->has_text ? request->text.known->shape : NULL;
+
+    (void)session;
+    for (unsigned i = 0; shape && i < shape->nstatements; i++)
+        if (shape->statements[i] == STATEMENT_DISCARD ||
+            shape->statements[i] == STATEMENT_DEALLOCATE)
+            return true;
+    return false;
+}
+
+/* DISCARD and DEALLOCATE may take from the server what we believe it has. What a client drops by a
+ * name of SQL's is of the server it keeps; ours are prepared again when needed. */
+static void forget_dropped(struct session *session, struct request *request)
+{
+    if (!drops_statements(session, request))
+        return;
+    server_forget_statements(session->take.server);
+    names_clear(&session->names);
+}
+
+enum outcome enter_relay(struct session *session)
+{
+    struct request *request = session->request;
+    struct server *server = session->take.server;
+    struct load load = {.server = server, .scratch = &session->rooms->scratch};
+    bool replica = session->node->role == NODE_REPLICA;
+
+    request->trail.source = replica ? SOURCE_REPLICA : SOURCE_PRIMARY;
+    request->checking = replica && request->verdict.freshness == FRESH_CAUSAL;
+    server_hold(server, &reply_events, session);
+    load_settings(&load, session);
+    for (unsigned i = 0; i < request->nmessages; i++)
+        load_message(&load, request, &request->messages[i]);
+    session->passing = request->later;
+    session->passing_drop = false;
+    if (request->open)
+        session->midway = true;
+    send_load(&load);
+    forget_dropped(session, request);
+    outbox_flush(session);
+    session_flow(session);
+    return request->open ? STEP_ANSWERED : STEP_WAIT;
+}
+
+void relay_pass(struct session *session, struct slice bytes)
+{
+    if (session->take.server)
+        stream_send(session->take.server->stream, &bytes, 1);
+    session_flow(session);
+}

@@ -1,0 +1,243 @@
+/* What servers answer, on its way to the client: looked at where it must be, recorded where the
+ * request leads a flight, and passed on without copying. A replica's answer is held until it is
+ * known that no write has overtaken it. */
+#include "session/conversation.h"
+#include "wire/frame.h"
+#include "wire/read.h"
+#include "wire/types.h"
+
+#include "base/log.h"
+
+static bool is_from_replica(const struct session *session)
+{
+    return session->node && session->node->role == NODE_REPLICA;
+}
+
+/* Nothing of this answer reaches the client; the primary is asked when it has ended. */
+static void throw_away(struct session *session, struct request *request)
+{
+    request->discard = true;
+    request->checking = false;
+    session->out.count = 0;
+    buf_take(&request->held, buf_len(&request->held));
+    if (request->leads) {
+        cache_drop(&request->ask);
+        request->leads = false;
+    }
+}
+
+/* The standby cannot do this at all, as against not just now. */
+static bool is_for_good(struct slice sqlstate)
+{
+    return slice_is(sqlstate, "25006") || slice_is(sqlstate, "0A000") ||
+           slice_is(sqlstate, "55000");
+}
+
+static void see_error(struct session *session, struct request *request, struct slice body)
+{
+    if (is_from_replica(session) && !request->passed) {
+        if (is_for_good(read_error_field(body, 'C')) && request->has_text)
+            request->text.known->not_on_standby = true;
+        throw_away(session, request);
+        return;
+    }
+    request->failed = true;
+    session->exchange_failed = true;
+    if (session->copying) {
+        session->copying = false;
+        session->copy_failed = session->copy_extended;
+    }
+}
+
+/* Settings that we put in front were refused: what follows would run under others. */
+static void refuse_settings(struct session *session, struct slice body)
+{
+    struct slice code = read_error_field(body, 'C'), text = read_error_field(body, 'M');
+    struct err err;
+
+    err_set(&err, "22023", "%.*s", (int)text.len, (const char *)text.at);
+    if (code.len == 5)
+        memcpy(err.sqlstate, code.at, 5);
+    session_fatal(session, &err);
+}
+
+static void see_setting(struct session *session, struct slice whole)
+{
+    struct slice name, value;
+    const struct var *known;
+
+    if (!read_parameter_status(slice_skip(whole, FRAME_HEAD), &name, &value))
+        return;
+    if (vars_settable(name)) {
+        known = vars_find(&session->vars, name);
+        if (known && slice_is(value, known->value))
+            return;
+        vars_set(&session->vars, name, value, true);
+        session_touch_settings(session);
+    }
+    outbox_put(session, whole);
+}
+
+static void seen(void *owner, uint8_t type, struct slice whole, bool ours)
+{
+    struct session *session = owner;
+    struct request *request = session->request;
+    struct slice body = slice_skip(whole, FRAME_HEAD);
+
+    if (type == REPLY_PARAMETER) {
+        see_setting(session, whole);
+        return;
+    }
+    if (type == REPLY_PARSE && !ours)
+        session->parses_done++;
+    if (!request || request->discard) {
+        session->exchange_failed |= type == REPLY_ERROR && !request;
+        return;
+    }
+    switch (type) {
+    case REPLY_ERROR:
+        if (ours)
+            refuse_settings(session, body);
+        else
+            see_error(session, request, body);
+        break;
+    case REPLY_COMPLETE:
+        if (!ours) {
+            request->trail.rows += read_tag_rows(body);
+            request->rolled_back = slice_is(slice_first(body, body.len - 1), "ROLLBACK");
+        }
+        break;
+    case REPLY_COPY_IN:
+        session->copying = true;
+        session->copy_extended = !request->simple;
+        break;
+    case REPLY_ROWS:
+        if (ours && request->leads)
+            cache_record(&request->ask, type, whole);
+        break;
+    }
+}
+
+/* True for answers that a server may give before it has taken the snapshot of the statement. */
+static bool comes_before_snapshot(uint8_t type)
+{
+    return type == REPLY_PARSE || type == REPLY_CLOSE || type == REPLY_NOTICE;
+}
+
+/* The first byte that can only follow the replica's snapshot: had a write touched what it shows,
+ * one reader could see the new value here and the next one the old value elsewhere. */
+static bool look(struct session *session, struct request *request, uint8_t type, struct slice run)
+{
+    if (comes_before_snapshot(type)) {
+        buf_put_slice(&request->held, run);
+        return false;
+    }
+    request->checking = false;
+    if (!ledger_valid(session->database->ledger, &request->read, request->need.stamps,
+                      request->need.count, false)) {
+        throw_away(session, request);
+        return false;
+    }
+    outbox_put(session, buf_slice(&request->held));
+    return true;
+}
+
+static bool is_recorded(uint8_t type)
+{
+    return type != REPLY_PARSE && type != REPLY_BIND && type != REPLY_CLOSE;
+}
+
+static void bytes(void *owner, uint8_t type, struct slice run)
+{
+    struct session *session = owner;
+    struct request *request = session->request;
+
+    if (!request) {
+        outbox_put(session, run);
+        return;
+    }
+    if (request->discard || (request->checking && !look(session, request, type, run)))
+        return;
+    if (request->leads && is_recorded(type))
+        cache_record(&request->ask, type, run);
+    request->trail.bytes += run.len;
+    outbox_put(session, run);
+}
+
+static void ready(void *owner, uint8_t status)
+{
+    struct session *session = owner;
+    struct request *request = session->request;
+
+    session->midway = session->copying = session->copy_failed = false;
+    if (request && request->discard) {
+        request->discard = request->failed = false;
+        request->avoid_replica = request->trail.asked_again = true;
+        steps_again(session, STEP_ROUTE);
+        return;
+    }
+    session->status = status;
+    if (session->exchange_failed)
+        names_fail(&session->names, session->exchange, session->parses_done);
+    session->exchange++;
+    session->parses = session->parses_done = 0;
+    session->exchange_failed = false;
+    if (request)
+        steps_answered(session);
+}
+
+static void turn(void *owner)
+{
+    struct session *session = owner;
+    struct request *request = session->request;
+
+    if (request && session->out.count)
+        request->passed = true;
+    outbox_flush(session);
+    if (request && session->copy_failed) {
+        /* The Sync that the client has sent may have been read as part of the COPY: the one that
+         * follows its CopyDone goes to the server as well. */
+        session->copy_failed = false;
+        session->midway = true;
+        request->synced = false;
+        steps_answered(session);
+    }
+}
+
+/* A replica that goes away is no reason to fail: the primary is asked. */
+static void lost(void *owner, struct slice fatal)
+{
+    struct session *session = owner;
+    struct request *request = session->request;
+    bool replica = is_from_replica(session);
+    uint32_t pid = session->take.server->pid;
+    struct err err;
+
+    pool_drop(&session->take);
+    session->node = NULL;
+    if (replica && request && !request->passed) {
+        throw_away(session, request);
+        request->discard = false;
+        request->avoid_replica = request->trail.asked_again = true;
+        steps_again(session, STEP_ROUTE);
+        return;
+    }
+    transaction_lost(session, pid);
+    outbox_flush(session);
+    if (fatal.len) {
+        outbox_put(session, fatal);
+        outbox_flush(session);
+        session_end(session);
+        return;
+    }
+    err_set(&err, "08006", "the connection to the server was lost");
+    err_detail(&err, "Whether a statement that was under way took effect is not known.");
+    session_fatal(session, &err);
+}
+
+static void drained(void *owner)
+{
+    session_flow(owner);
+}
+
+const struct server_events reply_events = {seen, bytes, ready, turn, lost, drained};

@@ -1,0 +1,151 @@
+/* Answer: the cache is asked; who asks first for what nobody knows leads, and its answer lands here
+ * on the way back. */
+#include "session/conversation.h"
+#include "wire/frame.h"
+#include "wire/types.h"
+
+#include "base/clock.h"
+
+static bool is_valid(void *owner, const uint64_t *stamps, unsigned nstamps, bool row)
+{
+    struct session *session = owner;
+
+    return ledger_valid(session->database->ledger, &session->request->read, stamps, nstamps, row);
+}
+
+static unsigned key_pins(const struct request *request, const struct plan *plan,
+                         struct key_pin *pins)
+{
+    const struct pinned *pinned = &request->pinned;
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < pinned->count && count < PINNED_MAX; i++) {
+        const struct plan_ref *ref = &plan->refs[pinned->values[i].ref];
+
+        if (pinned->values[i].given || !ref->relation)
+            continue;
+        pins[count++] =
+            (struct key_pin){ref->relation->dimensions[pinned->values[i].dimension],
+                             slice_of(pinned->bytes + pinned->values[i].at, pinned->values[i].len)};
+    }
+    return count;
+}
+
+static void make_key(struct session *session, struct request *request)
+{
+    const struct plan *plan = database_plan(session->database, request->text.known);
+    struct key_pin pins[PINNED_MAX];
+    struct key_parts parts = {
+        .name_space = cache_name_space(session->rooms->cache),
+        .database = slice_text(session->database->name),
+        .user = slice_text(session->user),
+        .settings = session->settings,
+        .shape = request->text.known->shape,
+        .values = &request->text.values,
+        .results = request->results,
+        .cache = request->verdict.cache,
+        .pins = pins,
+        .npins = key_pins(request, plan, pins),
+    };
+
+    key_make(&parts, &request->key);
+}
+
+/* What the server would have sent, from an entry. */
+static void answer_from(struct session *session, const struct entry *entry)
+{
+    static const uint8_t parse[] = {REPLY_PARSE, 0, 0, 0, 4}, bind[] = {REPLY_BIND, 0, 0, 0, 4};
+    struct request *request = session->request;
+
+    if (!request->simple) {
+        for (unsigned i = 0; i < request->nmessages; i++) {
+            if (request->messages[i].type == MSG_PARSE)
+                outbox_put(session, slice_of(parse, sizeof(parse)));
+            else if (request->messages[i].type == MSG_BIND)
+                outbox_put(session, slice_of(bind, sizeof(bind)));
+        }
+    }
+    if (request->simple || request->describes)
+        outbox_put(session, entry->columns);
+    outbox_put(session, entry->rows);
+    outbox_put(session, entry->complete);
+    request->trail.source = SOURCE_CACHE;
+    request->trail.bytes = entry->columns.len + entry->rows.len + entry->complete.len;
+    /* What is put must live until the flush, and the entry lives until the ask is left. */
+    outbox_flush(session);
+}
+
+static enum outcome follow(struct session *session, enum cache_verdict verdict)
+{
+    struct request *request = session->request;
+
+    switch (verdict) {
+    case CACHE_HIT:
+        answer_from(session, &request->ask.entry);
+        return STEP_ANSWERED;
+    case CACHE_LEAD:
+        request->leads = request->trail.led = true;
+        return STEP_ON;
+    case CACHE_ALONE:
+        return STEP_ON;
+    case CACHE_WAIT:
+        break;
+    }
+    return STEP_WAIT;
+}
+
+static void cache_said(struct cache_ask *ask, enum cache_verdict verdict)
+{
+    struct session *session = ask->owner;
+
+    session->request->trail.joined = verdict == CACHE_HIT;
+    switch (follow(session, verdict)) {
+    case STEP_ANSWERED:
+        steps_answered(session);
+        break;
+    case STEP_ON:
+        steps_on(session);
+        break;
+    default:
+        break;
+    }
+}
+
+enum outcome enter_answer(struct session *session)
+{
+    struct request *request = session->request;
+    struct cache_ask *ask = &request->ask;
+
+    if (!request->cacheable)
+        return STEP_ON;
+    make_key(session, request);
+    *ask = (struct cache_ask){
+        .key = &request->key,
+        .cache = request->verdict.cache,
+        .stamps = request->need.stamps,
+        .nstamps = request->need.count,
+        .joinable = !request->need.pending,
+        .valid = is_valid,
+        .done = cache_said,
+        .owner = session,
+        .now = clock_now(),
+    };
+    request->asked = true;
+    return follow(session, cache_ask(session->rooms->cache, ask));
+}
+
+void leave_answer(struct session *session, bool ok)
+{
+    struct request *request = session->request;
+
+    if (!request->asked)
+        return;
+    if (request->leads) {
+        if (ok && !request->failed)
+            cache_land(&request->ask, clock_now());
+        else
+            cache_drop(&request->ask);
+    }
+    cache_leave(&request->ask);
+    request->asked = request->leads = false;
+}

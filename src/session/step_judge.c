@@ -1,0 +1,191 @@
+/* Inspect and judge: what the request is, and what the rules say of it. A request of several
+ * statements is judged by all of them; nothing here knows of servers. */
+#include "session/conversation.h"
+#include "wire/frame.h"
+#include "wire/types.h"
+
+static bool begins_with_explain(struct slice text)
+{
+    while (text.len && (*text.at == ' ' || *text.at == '\n' || *text.at == '\t'))
+        text = slice_skip(text, 1);
+    return text.len > 7 && strncasecmp((const char *)text.at, "explain", 7) == 0;
+}
+
+/* EXPLAIN ROUTE is ours; everything else that begins like it is the server's. */
+static bool explain_route(struct session *session, struct request *request)
+{
+    const struct message *message = &request->messages[0];
+    struct console *console = &session->rooms->console;
+    struct slice body = slice_skip(request_slice(request, message), FRAME_HEAD);
+    struct slice text = slice_first(body, body.len ? body.len - 1 : 0);
+
+    if (!console->explain || message->type != MSG_QUERY || request->later ||
+        !begins_with_explain(text) ||
+        !console->explain(console->owner, session, text, &request->held))
+        return false;
+    outbox_put(session, buf_slice(&request->held));
+    return true;
+}
+
+enum outcome enter_inspect(struct session *session)
+{
+    struct request *request = session->request;
+
+    session->requests++;
+    if (request->simple && explain_route(session, request))
+        return STEP_ANSWERED;
+    request->rules = session->rooms->rules;
+    rules_ref(request->rules);
+    request->trail.rules = request->rules;
+    return STEP_ON;
+}
+
+static bool is_ddl(const struct shape *shape)
+{
+    if (shape->unknown)
+        return true;
+    for (unsigned i = 0; i < shape->nstatements; i++) {
+        switch (shape->statements[i]) {
+        case STATEMENT_DDL:
+        case STATEMENT_DO:
+        case STATEMENT_CALL:
+        case STATEMENT_EXECUTE:
+        case STATEMENT_TWO_PHASE:
+        case STATEMENT_UTILITY:
+        case STATEMENT_UNPARSABLE:
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A setting whose value the server tells us of is followed, not feared. */
+static bool is_followed(const struct shape *shape)
+{
+    return shape->set_name && vars_settable(slice_text(shape->set_name));
+}
+
+static bool sets_config(const struct shape *shape)
+{
+    for (unsigned i = 0; i < shape->nfunctions; i++)
+        if (strcmp(shape->functions[i].name, "set_config") == 0)
+            return true;
+    return false;
+}
+
+static bool holds(const struct shape *shape, enum statement_kind kind)
+{
+    for (unsigned i = 0; i < shape->nstatements; i++)
+        if (shape->statements[i] == kind)
+            return true;
+    return false;
+}
+
+static void note_state(struct session *session, const struct shape *shape)
+{
+    bool local = holds(shape, STATEMENT_SET_LOCAL) || sets_config(shape);
+
+    if (local && !is_followed(shape))
+        session->odd_transaction = true;
+    if (!shape->session || is_followed(shape))
+        return;
+    session->odd = true;
+    if (session->pin == PIN_NONE)
+        session->pin = PIN_STATE;
+}
+
+static void judge_first(struct session *session, struct request *request, const struct plan *plan,
+                        const struct values *values)
+{
+    struct asker asker;
+
+    session_asker(session, &asker);
+    plan_judge(plan, values, &asker, &request->verdict);
+    if (!values->complete && request->verdict.cache) {
+        request->verdict.cache = NULL;
+        request->verdict.uncached = PLAN_VALUES;
+    }
+}
+
+static void judge_one(struct session *session, struct request *request, struct known_shape *known,
+                      const struct values *values)
+{
+    const struct plan *plan = database_plan(session->database, known);
+
+    note_state(session, known->shape);
+    request->ddl |= is_ddl(known->shape);
+    request->write |= !plan->read;
+    if (known == request->text.known && values == &request->text.values)
+        judge_first(session, request, plan, values);
+}
+
+static void refuse_cache(struct request *request, enum plan_reason reason)
+{
+    if (request->verdict.cache || request->verdict.uncached == PLAN_NONE)
+        request->verdict.uncached = reason;
+    request->verdict.cache = NULL;
+}
+
+static void refuse_replica(struct request *request, enum plan_reason reason)
+{
+    if (request->verdict.route == ROUTE_REPLICA)
+        request->verdict.primary = reason;
+    request->verdict.route = ROUTE_PRIMARY;
+}
+
+static void refuse_both(struct request *request, enum plan_reason reason)
+{
+    refuse_cache(request, reason);
+    refuse_replica(request, reason);
+}
+
+/* What of the session and of the request's form stands against cache and replica. */
+static void judge_form(struct session *session, struct request *request)
+{
+    if (session->status != 'I' || session->midway)
+        refuse_both(request, PLAN_TRANSACTION);
+    else if (session->odd || session->odd_transaction || session->pin == PIN_STATE)
+        refuse_both(request, PLAN_SESSION);
+    else if (request->nqueries > 1 ||
+             (request->has_text && request->text.known->shape->nstatements > 1))
+        refuse_both(request, PLAN_BATCH);
+    else if (!request->plain)
+        refuse_both(request, PLAN_PROTOCOL);
+    else if (session->take.server)
+        refuse_replica(request, PLAN_SESSION);
+    else if (request->has_text && request->text.known->not_on_standby)
+        refuse_replica(request, PLAN_NOT_ON_STANDBY);
+}
+
+static void note_trail(struct request *request)
+{
+    struct trail *trail = &request->trail;
+
+    trail->operation = request->verdict.operation;
+    trail->tier = request->verdict.tier;
+    trail->cache = request->verdict.cache;
+    trail->uncached = request->verdict.uncached;
+    trail->primary = request->verdict.primary;
+    trail->write = request->write;
+    trail->known = request->has_text ? request->text.known : NULL;
+}
+
+enum outcome enter_judge(struct session *session)
+{
+    struct request *request = session->request;
+
+    request->verdict.route = ROUTE_PRIMARY;
+    if (!request_each(session, request, judge_one)) {
+        err_set(&request->err, "08P01", "invalid message format");
+        return STEP_FAILED;
+    }
+    request->unread |= session->blind && request->nqueries;
+    request->write |= request->unread;
+    request->ddl |= request->unread;
+    if (!request->nqueries || request->unread)
+        refuse_both(request, PLAN_PROTOCOL);
+    judge_form(session, request);
+    request->cacheable = request->verdict.cache != NULL;
+    note_trail(request);
+    return STEP_ON;
+}

@@ -1,0 +1,75 @@
+/* Need: a read learns how new its answer must be; a write announces what it will touch. On the way
+ * back a transaction's end reaches the ledger. */
+#include "session/conversation.h"
+
+/* What a session with settings of its own means by a name is not known. */
+static bool is_odd(const struct session *session)
+{
+    return session->odd || session->odd_transaction;
+}
+
+static void need_one(struct session *session, struct request *request, struct known_shape *known,
+                     const struct values *values)
+{
+    const struct plan *plan = database_plan(session->database, known);
+
+    if (plan->read)
+        return;
+    if (is_odd(session)) {
+        transaction_begin_everything(session);
+        return;
+    }
+    plan_pinned(plan, values, &request->pinned);
+    transaction_begin(session, plan, &request->pinned);
+}
+
+static void need_read(struct session *session, struct request *request)
+{
+    struct database *database = session->database;
+    const struct plan *plan = database_plan(database, request->text.known);
+
+    plan_pinned(plan, &request->text.values, &request->pinned);
+    footprint_read(plan, &request->pinned, &request->read);
+    if (request->read.anything)
+        request->cacheable = false;
+    ledger_need(database->ledger, &request->read, request->cacheable, &request->need);
+}
+
+enum outcome enter_need(struct session *session)
+{
+    struct request *request = session->request;
+
+    if (request->ddl)
+        transaction_ddl(session);
+    if (request->unread)
+        transaction_begin_everything(session);
+    if (request->write)
+        request_each(session, request, need_one);
+    else if (request->cacheable || request->verdict.route == ROUTE_REPLICA)
+        need_read(session, request);
+    return STEP_ON;
+}
+
+/* Only where nothing else ran can an error, or a ROLLBACK, mean that nothing was written. */
+static bool is_rolled_back(const struct request *request)
+{
+    const struct shape *shape;
+
+    if (request->nqueries != 1 || request->unread || request->open || !request->has_text)
+        return false;
+    shape = request->text.known->shape;
+    if (shape->nstatements != 1 || request->ddl)
+        return false;
+    return request->failed || request->rolled_back;
+}
+
+void leave_need(struct session *session, bool ok)
+{
+    struct request *request = session->request;
+
+    (void)ok;
+    if (session->status == 'I' && !session->midway) {
+        transaction_end(session, is_rolled_back(request));
+        session->odd_transaction = false;
+    }
+}

@@ -1,0 +1,165 @@
+/* Route and take: which node, and over which of its servers. A replica that cannot be had now is no
+ * reason to wait or to fail: the primary always may answer. */
+#include "session/conversation.h"
+
+#include "route/choose.h"
+
+bool session_holds_server(const struct session *session)
+{
+    return session->take.server != NULL;
+}
+
+/* How new a replica must be, as the rules' freshness has it. */
+static enum choice choose(struct session *session, struct request *request, struct node **node)
+{
+    struct database *database = session->database;
+    const struct verdict *verdict = &request->verdict;
+    int64_t max_lag = database->max_lag;
+    uint64_t lsn = verdict->freshness == FRESH_CAUSAL ? request->need.lsn : 0;
+
+    if (verdict->freshness == FRESH_BOUND && verdict->bound < max_lag)
+        max_lag = verdict->bound;
+    return choose_replica(database->topology, lsn, max_lag, loop_now(session->rooms->loop),
+                          database->turn++, node);
+}
+
+static enum plan_reason try_replica(struct session *session, struct request *request)
+{
+    if (!session->database->has_replicas)
+        return PLAN_NO_REPLICA;
+    if (request->need.pending && request->verdict.freshness == FRESH_CAUSAL)
+        return PLAN_PENDING;
+    switch (choose(session, request, &request->node)) {
+    case CHOICE_MADE:
+        return PLAN_NONE;
+    case CHOICE_LAG:
+        topology_hurry(session->database->topology, request->need.lsn);
+        return PLAN_LAG;
+    case CHOICE_NONE:
+        break;
+    }
+    return PLAN_NO_REPLICA;
+}
+
+enum outcome enter_route(struct session *session)
+{
+    struct request *request = session->request;
+
+    if (session_holds_server(session)) {
+        request->node = session->node;
+        return STEP_ON;
+    }
+    request->node = NULL;
+    if (request->verdict.route == ROUTE_REPLICA && !request->avoid_replica)
+        request->trail.primary = try_replica(session, request);
+    if (!request->node)
+        request->node = topology_node(session->database->topology, 0);
+    return STEP_ON;
+}
+
+static const char *password_for(const struct session *session, const struct node *node)
+{
+    const struct user *user = users_find(session->rooms->users, slice_text(session->user));
+
+    if (user && user->password)
+        return user->password;
+    return node->user && strcmp(node->user, session->user) == 0 ? node->password : NULL;
+}
+
+struct pool *session_pool(struct session *session, struct node *node)
+{
+    struct pool_place place = {
+        .node = node->name,
+        .host = node->host,
+        .address = node->address,
+        .port = node->port,
+        .dbname = node->dbname ? node->dbname : session->database->name,
+        .user = session->user,
+        .password = password_for(session, node),
+        .instance = &node->instance,
+    };
+
+    return pool_of(session->database->pools, &place);
+}
+
+/* What the last poll said of a replica holds for servers of the same instance that were logged in
+ * when it was sent. */
+static bool may_answer(const struct request *request, const struct server *server)
+{
+    const struct node *node = request->node;
+
+    return node->role == NODE_PRIMARY ||
+           (node->up && server->instance == node->instance && server->logged_in < node->polled);
+}
+
+/* True where the request is to go to the primary instead. */
+static bool turn_back(struct session *session, struct request *request, const struct err *err)
+{
+    if (request->node->role == NODE_PRIMARY)
+        return false;
+    if (!err && may_answer(request, session->take.server))
+        return false;
+    if (session->take.server)
+        pool_give(&session->take, false);
+    request->avoid_replica = true;
+    request->trail.primary = err ? PLAN_NO_REPLICA : PLAN_LAG;
+    return true;
+}
+
+static void took(struct take *take, const struct err *err)
+{
+    struct session *session = take->owner;
+    struct request *request = session->request;
+
+    if (turn_back(session, request, err)) {
+        steps_again(session, STEP_ROUTE);
+    } else if (err) {
+        request->err = *err;
+        steps_failed(session);
+    } else {
+        session->node = request->node;
+        steps_on(session);
+    }
+}
+
+enum outcome enter_take(struct session *session)
+{
+    struct request *request = session->request;
+
+    if (session_holds_server(session))
+        return STEP_ON;
+    session->take.done = took;
+    session->take.owner = session;
+    for (;;) {
+        if (pool_take(session_pool(session, request->node), &session->take) == TAKE_WAIT)
+            return STEP_WAIT;
+        if (!turn_back(session, request, NULL))
+            break;
+        request->node = topology_node(session->database->topology, 0);
+    }
+    session->node = request->node;
+    return STEP_ON;
+}
+
+/* A server is kept while it has something of this client's. */
+static bool keeps_server(const struct session *session)
+{
+    return session->status != 'I' || session->midway || session->pin != PIN_NONE;
+}
+
+void leave_take(struct session *session, bool ok)
+{
+    (void)ok;
+    if (!session->take.server) {
+        pool_leave(&session->take);
+        return;
+    }
+    if (session->take.server->state != SERVER_TAKEN || !owed_none(&session->take.server->owed) ||
+        session->take.server->owed.doubtful) {
+        if (!session->midway)
+            pool_drop(&session->take);
+        return;
+    }
+    if (!keeps_server(session))
+        pool_give(&session->take, false);
+}
