@@ -391,6 +391,10 @@ void pool_give(struct take *take, bool used)
 {
     struct server *server = take->server;
 
+    if (server->worn || server->owed.doubtful) {
+        pool_drop(take);
+        return;
+    }
     take->server = NULL;
     server_release(server);
     if (used) {

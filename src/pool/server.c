@@ -88,9 +88,12 @@ static void forget_skipped(struct server *server)
 {
     struct owed_entry entry;
 
-    while (owed_skipped(&server->owed, &entry))
+    while (owed_skipped(&server->owed, &entry)) {
         if (entry.kind == OWED_PARSE && entry.fate != OWED_FAKE && entry.about)
             prepared_remove(&server->prepared, (uint64_t)(uintptr_t)entry.about);
+        /* A statement that was to go is still there, under a name that may be wanted again. */
+        server->worn |= entry.kind == OWED_CLOSE && entry.fate == OWED_SWALLOW;
+    }
 }
 
 /* An error of ours leaves the server in a state that nobody knows. */
@@ -160,6 +163,7 @@ static bool take_message(struct server *server, struct run *run, const struct fr
         hand_over(server, run);
         ready(server, verdict,
               whole && frame->total > FRAME_HEAD ? frame->whole.at[FRAME_HEAD] : 'I');
+        hand_over_fakes(server, run);
         return true;
     default:
         hand_over(server, run);
