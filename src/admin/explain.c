@@ -259,8 +259,11 @@ static void put_node(struct explained *of, int64_t now)
     }
     node = topology_node(of->database->topology, 0);
     linef(&of->table, "node", "primary %s%s", node->name, node->up ? "" : " (down)");
-    linef(&of->table, "why this node", "%s (%s)", plan_reason_text(reason),
-          plan_reason_code(reason));
+    if (reason == PLAN_PENDING && !ledger_is_open(of->database->ledger))
+        line(&of->table, "why this node", "the ledger is shut (write_pending)");
+    else
+        linef(&of->table, "why this node", "%s (%s)", plan_reason_text(reason),
+              plan_reason_code(reason));
 }
 
 static void look(struct explained *of, const struct asks *asks, struct slice sql)
@@ -276,6 +279,15 @@ static void look(struct explained *of, const struct asks *asks, struct slice sql
     ledger_need(of->database->ledger, &of->read, false, &of->need);
 }
 
+/* Without the `;` at its end, which most drivers do not send and which would make another shape. */
+static struct slice without_end(struct slice text)
+{
+    text = command_trim(text);
+    while (text.len > 0 && strchr("; \t\r\n", text.at[text.len - 1]))
+        text.len--;
+    return text;
+}
+
 bool explain_run(struct rooms *rooms, struct session *session, struct slice rest, struct buf *out,
                  struct err *err)
 {
@@ -285,7 +297,7 @@ bool explain_run(struct rooms *rooms, struct session *session, struct slice rest
 
     if (!imagine(rooms, session, &rest, &asks, err))
         return false;
-    rest = command_trim(rest);
+    rest = without_end(rest);
     if (rest.len == 0) {
         err_set(err, "42601", "EXPLAIN ROUTE of nothing");
         err_hint(err, "EXPLAIN ROUTE SELECT ...");

@@ -21,15 +21,16 @@ static void line(struct table *table, const char *database, const struct node *n
     table_ms(table, node->polled > 0 ? now - node->polled : -1);
     table_count(table, node->polls);
     table_count(table, node->losses);
+    table_yes(table, node->paused);
     table_text(table, node->trouble[0] ? node->trouble : NULL);
     table_row(table);
 }
 
 void show_nodes(const struct admin *admin, unsigned limit, struct buf *out)
 {
-    static const char *const columns[] = {"database",      "node",  "role",   "priority",
-                                          "location",      "up",    "lsn",    "lag_ms",
-                                          "polled_ms_ago", "polls", "losses", "trouble"};
+    static const char *const columns[] = {
+        "database", "node",          "role",  "priority", "location", "up",     "lsn",
+        "lag_ms",   "polled_ms_ago", "polls", "losses",   "paused",   "trouble"};
     const struct rooms *rooms = admin->gather->rooms;
     int64_t now = loop_now(rooms->loop);
     struct table table;
