@@ -4,19 +4,54 @@
 #include "base/units.h"
 #include "rules/compile.h"
 
+/* A dimension of an occurrence, pinned or given. */
+struct place {
+    unsigned ref, dimension;
+    bool given;
+};
+
 /* --- the key --- */
 
-static struct slice pinned_value(const struct plan *plan, const struct pinned *pinned,
-                                 struct slice column)
+/* The values of one dimension of one occurrence: those that are known, else "$1" for a parameter
+ * that is not bound yet. False where there are none. */
+static bool put_values(const struct plan *plan, const struct values *values,
+                       const struct pinned *pinned, const struct place *place, struct buf *out)
 {
-    for (unsigned i = 0; i < pinned->count; i++) {
-        const struct relation *relation = plan->refs[pinned->values[i].ref].relation;
+    const struct plan_ref *ref = &plan->refs[place->ref];
+    const struct plan_dim *dims = place->given ? ref->given : ref->pins;
+    unsigned ndims = place->given ? ref->ngiven : ref->npins, count = 0;
 
-        if (!pinned->values[i].given &&
-            slice_is(column, relation->dimensions[pinned->values[i].dimension]))
-            return slice_of(pinned->bytes + pinned->values[i].at, pinned->values[i].len);
+    for (unsigned i = 0; i < pinned->count; i++)
+        if (pinned->values[i].ref == place->ref && pinned->values[i].given == place->given &&
+            pinned->values[i].dimension == place->dimension)
+            buf_printf(out, "%s%.*s", count++ ? "," : "", pinned->values[i].len,
+                       pinned->bytes + pinned->values[i].at);
+    for (unsigned i = 0; i < ndims && count == 0; i++) {
+        int at = dims[i].nvalues == 1 ? dims[i].values[0] : -1;
+
+        if (dims[i].dimension == place->dimension && at >= 0 && at < VALUES_MAX &&
+            values->at[at].kind == VALUE_PARAM)
+            buf_printf(out, "%s$%u", count++ ? "," : "", values->at[at].number);
     }
-    return SLICE("-");
+    return count > 0;
+}
+
+static void put_pinned(const struct plan *plan, const struct values *values,
+                       const struct pinned *pinned, struct slice column, struct buf *out)
+{
+    struct place place = {0};
+
+    for (place.ref = 0; place.ref < plan->nrefs; place.ref++) {
+        const struct relation *relation = plan->refs[place.ref].relation;
+
+        for (unsigned i = 0; relation && i < relation->ndimensions; i++) {
+            place.dimension = i;
+            if (slice_is(column, relation->dimensions[i]) &&
+                put_values(plan, values, pinned, &place, out))
+                return;
+        }
+    }
+    buf_put_slice(out, SLICE("-"));
 }
 
 static void put_metrics(const struct shape *shape, struct buf *out)
@@ -59,7 +94,7 @@ void describe_key(const struct plan *plan, const struct values *values,
         else if (slice_is(name, "path"))
             put_paths(plan->shape, out);
         else
-            buf_put_slice(out, pinned_value(plan, &pinned, name));
+            put_pinned(plan, values, &pinned, name, out);
         at = end + 1;
     }
 }
@@ -82,34 +117,34 @@ static const char *use_text(enum ref_use use)
     return texts[use];
 }
 
-/* One dimension of one occurrence: "id = 7, 8" or "id = *". */
-static void put_dim(const struct plan_ref *ref, unsigned index, unsigned dimension, bool given,
-                    const struct pinned *pinned, struct buf *out)
+/* One dimension of one occurrence: " id = 7,8" or " id = *". */
+static void put_dim(const struct plan *plan, const struct values *values,
+                    const struct pinned *pinned, const struct place *place, struct buf *out)
 {
-    unsigned count = 0;
+    const struct relation *relation = plan->refs[place->ref].relation;
 
-    buf_printf(out, " %s%s", given ? "new " : "", ref->relation->dimensions[dimension]);
-    for (unsigned i = 0; i < pinned->count; i++)
-        if (pinned->values[i].ref == index && pinned->values[i].dimension == dimension &&
-            pinned->values[i].given == given)
-            buf_printf(out, "%s%.*s", count++ ? ", " : " = ", pinned->values[i].len,
-                       pinned->bytes + pinned->values[i].at);
-    if (count == 0)
-        buf_put_slice(out, SLICE(" = *"));
+    buf_printf(out, " %s%s = ", place->given ? "new " : "", relation->dimensions[place->dimension]);
+    if (!put_values(plan, values, pinned, place, out))
+        buf_put_slice(out, SLICE("*"));
 }
 
-static void put_pins(const struct plan_ref *ref, unsigned index, const struct pinned *pinned,
-                     struct buf *out)
+static void put_pins(const struct plan *plan, const struct values *values, unsigned index,
+                     const struct pinned *pinned, struct buf *out)
 {
+    const struct plan_ref *ref = &plan->refs[index];
+    bool insert = ref->ref->use == REF_INSERT;
+
     for (unsigned i = 0; i < ref->relation->ndimensions; i++) {
-        bool insert = ref->ref->use == REF_INSERT, given = false;
+        struct place place = {index, i, false};
+        bool given = insert;
 
         for (unsigned j = 0; j < ref->ngiven; j++)
             given |= ref->given[j].dimension == i;
         if (!insert)
-            put_dim(ref, index, i, false, pinned, out);
-        if (insert || given)
-            put_dim(ref, index, i, true, pinned, out);
+            put_dim(plan, values, pinned, &place, out);
+        place.given = true;
+        if (given)
+            put_dim(plan, values, pinned, &place, out);
     }
 }
 
@@ -130,7 +165,7 @@ static void put_refs(const struct plan *plan, const struct values *values, struc
         else if (!ref->relation)
             buf_put_slice(out, SLICE(" (not declared: as a whole)"));
         else
-            put_pins(ref, i, &pinned, out);
+            put_pins(plan, values, i, &pinned, out);
         buf_put_slice(out, SLICE("\n"));
     }
 }

@@ -1,6 +1,7 @@
 /* What the parts of a shape may do besides reading the relations it names: the kinds of its
  * statements, the functions that it calls, the types that it casts to. Unknown is a write to
  * everything. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "rules/compile.h"
@@ -141,6 +142,8 @@ static void take_unlisted(struct plan *plan, const struct catalog_function *foun
 
 static void take_builtin(struct plan *plan, const char *name, const struct catalog_function *found)
 {
+    if (found && found->user && !found->volatility)
+        return; /* only users have one of this name */
     switch (function_trait(name)) {
     case FUNCTION_STABLE:
         break;
@@ -217,15 +220,28 @@ static const char *const OWN_TYPES[] = {
     "text",      "time",      "timestamp", "timestamptz", "timetz",   "tsquery", "tsrange",
     "tstzrange", "tsvector",  "uuid",      "varbit",      "varchar",  "xml"};
 
+enum { TYPE_MAX = 24 }; /* longer than any of them */
+
 static int compare(const void *name, const void *own)
 {
     return strcmp(name, *(const char *const *)own);
 }
 
-static bool is_own_type(const char *name)
+/* Also an array of them: "int4[]" or "_int4". */
+static bool is_own_type(const char *type)
 {
-    if (*name == '_')
-        name++; /* an array of them */
+    size_t len = strcspn(type, "[");
+    char name[TYPE_MAX];
+
+    if (type[len] && strcmp(type + len, "[]") != 0)
+        return false;
+    if (*type == '_') {
+        type++;
+        len--;
+    }
+    if (len >= sizeof(name))
+        return false;
+    snprintf(name, sizeof(name), "%.*s", (int)len, type);
     return bsearch(name, OWN_TYPES, sizeof(OWN_TYPES) / sizeof(*OWN_TYPES), sizeof(*OWN_TYPES),
                    compare);
 }
