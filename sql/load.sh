@@ -39,8 +39,9 @@ seq 1 $chunk "$n" | xargs -P "$jobs" -I{} sh -c '
 loaded=$(date +%s.%N)
 
 if [ "$n" -ge $bulk ]; then
+    # Nobody else writes meanwhile, and CONCURRENTLY reads the table twice.
     PGOPTIONS="${PGOPTIONS:-} -c maintenance_work_mem=512MB -c max_parallel_maintenance_workers=$jobs" \
-        sql -f "$here/002_indexes.sql"
+        sql -f - < <(sed 's/ CONCURRENTLY//' "$here/002_indexes.sql")
 fi
 sql -c 'VACUUM (ANALYZE) users, business_evaluations, professional_data_audit'
 finished=$(date +%s.%N)
