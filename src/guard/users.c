@@ -19,6 +19,7 @@ struct listed {
 struct users {
     enum user_auth auth;
     struct map map;
+    const struct users *before; /* see users_follow; NULL: none */
     /* Secrets of nobody look like those of the first user listed. */
     uint32_t mock_iterations;
     size_t mock_salt;
@@ -32,6 +33,12 @@ struct users *users_new(enum user_auth auth)
     users->auth = auth;
     crypt_random(users->mock_key, sizeof(users->mock_key));
     return users;
+}
+
+void users_follow(struct users *users, const struct users *before)
+{
+    users->before = before;
+    memcpy(users->mock_key, before->mock_key, sizeof(users->mock_key));
 }
 
 static void forget(struct listed *listed)
@@ -85,21 +92,31 @@ static bool is_md5(struct slice text)
     return true;
 }
 
-static bool take_password(struct user *user, const char *password)
+static void make_secret(const struct users *before, struct user *user)
+{
+    const struct user *same = before ? users_find(before, slice_text(user->name)) : NULL;
+    uint8_t salt[SALT];
+
+    user->has_secret = true;
+    if (same && same->has_secret && same->password && strcmp(same->password, user->password) == 0) {
+        user->secret = same->secret;
+        return;
+    }
+    crypt_random(salt, sizeof(salt));
+    scram_secret_make(slice_text(user->password), salt, sizeof(salt), ITERATIONS, &user->secret);
+}
+
+static bool take_password(const struct users *before, struct user *user, const char *password)
 {
     struct slice text = slice_text(password);
-    uint8_t salt[SALT];
 
     if (strncmp(password, "SCRAM-SHA-256$", 14) == 0) {
         user->has_secret = scram_secret_parse(text, &user->secret);
         return user->has_secret;
     }
     user->password = mem_text(password, text.len);
-    if (is_md5(text))
-        return true;
-    crypt_random(salt, sizeof(salt));
-    scram_secret_make(text, salt, sizeof(salt), ITERATIONS, &user->secret);
-    user->has_secret = true;
+    if (!is_md5(text))
+        make_secret(before, user);
     return true;
 }
 
@@ -109,7 +126,7 @@ bool users_add(struct users *users, const char *name, const char *password)
     struct listed *before;
 
     listed->user.name = mem_text(name, strlen(name));
-    if (password && !take_password(&listed->user, password)) {
+    if (password && !take_password(users->before, &listed->user, password)) {
         forget(listed);
         return false;
     }

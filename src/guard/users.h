@@ -17,6 +17,10 @@ struct users;
 
 struct users *users_new(enum user_auth auth);
 void users_free(struct users *users);
+/* At a reload, before the first users_add: who keeps a password keeps the secret made of it, which
+ * is costly to make, and nobody can tell by a changed salt who is listed. `before` must live until
+ * the last users_add. */
+void users_follow(struct users *users, const struct users *before);
 /* `password`: plain, a SCRAM-SHA-256$ secret, or NULL; the last of one name counts. Of md5<32 hex
  * digits> only logins to servers can be made, so that the hash is no password of a client. False: a
  * secret that is malformed, and nothing has changed. */

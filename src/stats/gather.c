@@ -204,14 +204,14 @@ static void targets(const struct gather *gather, struct buf *out)
 
 /* ---- clients ------------------------------------------------------------------------------- */
 
-/* The states of sessions: two of their own, the steps, and any other. */
-enum { STATES = STEP_COUNT + 3 };
+/* The states of sessions: the steps, and those between requests. */
+static const char *const other_states[] = {"login", "idle", "idle in transaction", "other"};
+
+enum { STATES = STEP_COUNT + COUNT(other_states) };
 
 static const char *state_name(unsigned i)
 {
-    if (i < STEP_COUNT)
-        return step_text((enum step_name)i);
-    return i == STEP_COUNT ? "login" : i == STEP_COUNT + 1 ? "idle" : "other";
+    return i < STEP_COUNT ? step_text((enum step_name)i) : other_states[i - STEP_COUNT];
 }
 
 struct client_counts {

@@ -187,6 +187,29 @@ static void nobody_takes_the_iterations_of_the_file(void **state)
     users_free(users);
 }
 
+static void a_reload_changes_no_salt(void **state)
+{
+    struct users *before = users_new(USER_SCRAM), *after = users_new(USER_SCRAM);
+    struct scram_secret ghost, again;
+
+    (void)state;
+    assert_true(users_add(before, "same", "one"));
+    assert_true(users_add(before, "other", "two"));
+    users_mock(before, SLICE("ghost"), &ghost);
+    users_follow(after, before);
+    assert_true(users_add(after, "same", "one"));
+    assert_true(users_add(after, "other", "three"));
+    assert_memory_equal(&users_find(after, SLICE("same"))->secret,
+                        &users_find(before, SLICE("same"))->secret, sizeof(ghost));
+    assert_int_equal(log_in(&users_find(after, SLICE("other"))->secret, SLICE("three")), SCRAM_OK);
+    assert_int_equal(log_in(&users_find(after, SLICE("other"))->secret, SLICE("two")),
+                     SCRAM_REFUSED);
+    users_free(before);
+    users_mock(after, SLICE("ghost"), &again);
+    assert_memory_equal(&ghost, &again, sizeof(ghost));
+    users_free(after);
+}
+
 static void no_password_opens_a_mock(void **state)
 {
     struct users *users = users_new(USER_SCRAM);
@@ -212,6 +235,7 @@ int main(void)
         cmocka_unit_test(only_trust_without_users_is_open),
         cmocka_unit_test(nobody_looks_like_somebody),
         cmocka_unit_test(nobody_takes_the_iterations_of_the_file),
+        cmocka_unit_test(a_reload_changes_no_salt),
         cmocka_unit_test(no_password_opens_a_mock),
     };
 
