@@ -172,6 +172,7 @@ static void ready(void *owner, uint8_t status)
     session->midway = session->copying = session->copy_failed = false;
     if (request && request->discard) {
         request->discard = request->failed = false;
+        session->parses_done = 0;
         request->avoid_replica = request->trail.asked_again = true;
         steps_again(session, STEP_ROUTE);
         return;
