@@ -88,13 +88,13 @@ if [ "$(id -u)" -eq 0 ]; then
     fi
     install -d -o postgres -g postgres -m 700 "$data"
 else
-    mkdir -p -m 700 "$data"
+    mkdir -p "$data" && chmod 700 "$data"
 fi
 
 say '2. primary, streaming replica, Redis'
 if [ ! -e "$data/primary/PG_VERSION" ]; then
-    (cd "$data" && "${as[@]}" "$bin/initdb" -D "$data/primary" -U app -A trust -E UTF8 --locale C.UTF-8 -N) >"$run/initdb.log" 2>&1 ||
-        die "initdb failed (log: $run/initdb.log)"
+    (cd "$data" && "${as[@]}" "$bin/initdb" -D "$data/primary" -U app -A trust -E UTF8 --locale C.UTF-8 -N) \
+        >"$run/initdb.log" 2>&1 || die "initdb failed (log: $run/initdb.log)"
 fi
 postgres() {
     start "$1" "${as[@]}" "$bin/postgres" -D "$data/$1" -p "$2" -k "$data" -c listen_addresses=127.0.0.1 \
@@ -104,7 +104,8 @@ postgres() {
 postgres primary "$primary"
 if [ ! -e "$data/replica/PG_VERSION" ]; then
     (cd "$data" && "${as[@]}" "$bin/pg_basebackup" -R -X stream -c fast -D "$data/replica" \
-        -d "postgresql://app@127.0.0.1:$primary/") >"$run/basebackup.log" 2>&1 || die "pg_basebackup failed (log: $run/basebackup.log)"
+        -d "postgresql://app@127.0.0.1:$primary/") >"$run/basebackup.log" 2>&1 ||
+        die "pg_basebackup failed (log: $run/basebackup.log)"
 fi
 sed -i "s/port=[0-9]*/port=$primary/" "$data/replica/postgresql.auto.conf"
 postgres replica "$replica"
@@ -128,7 +129,10 @@ until_ready pgtier psql -Xqc 'SELECT 1' "$url"
 
 # Who answered is what pgtier itself counts: the line of SHOW TARGETS that grew by the request.
 console=postgresql://app@127.0.0.1:$port/pgtier
-counts() { psql -XAtqF'|' -c 'SHOW TARGETS' "$console" | awk -F'|' '$2 != "" && $3 != "" { print $3 "|" $1 "|" $2 "|" $11 "|" $5 }' | sort; }
+counts() {
+    psql -XAtqF'|' -c 'SHOW TARGETS' "$console" |
+        awk -F'|' '$2 != "" && $3 != "" { print $3 "|" $1 "|" $2 "|" $11 "|" $5 }' | sort
+}
 row() { printf '   %-34s %-8s %10s   %-8s %s\n' "$@"; }
 ask() {
     local title=$1 before said ms source operation target

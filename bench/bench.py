@@ -177,8 +177,8 @@ def syscalls(options):
         for mode in MODES:
             pgbench(proxy.port, mode, folder, "-t", "100")
             out = folder / "strace.txt"
-            strace = subprocess.Popen(["strace", "-c", "-f", "-U", "calls,name", "-o", str(out), "-p", str(proxy.process.pid)],
-                                      stderr=subprocess.PIPE, text=True)
+            strace = subprocess.Popen(["strace", "-c", "-f", "-U", "calls,name", "-o", str(out), "-p",
+                                       str(proxy.process.pid)], stderr=subprocess.PIPE, text=True)
             strace.stderr.readline()  # attached
             _, count, _ = pgbench(proxy.port, mode, folder, "-t", str(options.transactions))
             strace.send_signal(signal.SIGINT)

@@ -1,5 +1,6 @@
 """Servers for the tests: one cluster a session, one pgtier a set of settings, ended by pid."""
 import pathlib
+import re
 import shutil
 import tempfile
 
@@ -42,14 +43,12 @@ def cluster(folder):
         servers.stop()
 
 
-@pytest.fixture(scope="module")
-def start(cluster, folder, request):
-    """start(settings) -> a running Pgtier; all are stopped and checked at the end of the module."""
+def starter(cluster, folder, name):
+    """Yields start(settings) -> a running Pgtier; afterwards all are stopped and checked."""
     started = []
 
     def new(over=None, on=cluster, ready=True, env=None):
-        name = f"{request.module.__name__}-{len(started)}"
-        proxy = Pgtier(on, folder / name, over, env)
+        proxy = Pgtier(on, folder / f"{name}-{len(started)}", over, env)
         started.append(proxy)
         return proxy.start(ready)
 
@@ -61,6 +60,17 @@ def start(cluster, folder, request):
         except AssertionError as fault:
             faults.append(str(fault))
     assert not faults, "\n".join(faults)
+
+
+@pytest.fixture(scope="module")
+def start(cluster, folder, request):
+    yield from starter(cluster, folder, request.module.__name__)
+
+
+@pytest.fixture
+def start_alone(cluster, folder, request):
+    """As `start`, but what it started ends with the test: for those that count servers."""
+    yield from starter(cluster, folder, re.sub(r"\W+", "-", request.node.name))
 
 
 @pytest.fixture(scope="module")

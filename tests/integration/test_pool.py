@@ -24,8 +24,8 @@ def sleep(seconds, tag=0):
     return message(b"Q", f"SELECT pg_sleep({seconds})::text, {tag}\0".encode())
 
 
-def test_no_more_servers_than_the_pool_has(start, cluster):
-    proxy = start(pool(mode="transaction", size=3))
+def test_no_more_servers_than_the_pool_has(start_alone, cluster):
+    proxy = start_alone(pool(mode="transaction", size=3))
     clients = [Raw(proxy.port, "app_trust") for _ in range(10)]
     most = 0
     try:
@@ -44,8 +44,8 @@ def test_no_more_servers_than_the_pool_has(start, cluster):
             client.socket.close()
 
 
-def test_waiters_are_served_in_their_order(start):
-    proxy = start(pool(mode="transaction", size=1))
+def test_waiters_are_served_in_their_order(start_alone):
+    proxy = start_alone(pool(mode="transaction", size=1))
     clients = [Raw(proxy.port, "app_trust") for _ in range(8)]
     served, lock = [], threading.Lock()
 
@@ -66,8 +66,8 @@ def test_waiters_are_served_in_their_order(start):
         client.socket.close()
 
 
-def test_wait_timeout_is_an_error_and_not_the_end(start):
-    proxy = start(pool(mode="transaction", size=1, wait_timeout="500ms"))
+def test_wait_timeout_is_an_error_and_not_the_end(start_alone):
+    proxy = start_alone(pool(mode="transaction", size=1, wait_timeout="500ms"))
     with Raw(proxy.port, "app_trust") as busy, Raw(proxy.port, "app_trust") as late:
         busy.send(sleep(2))
         time.sleep(0.2)
@@ -81,8 +81,8 @@ def test_wait_timeout_is_an_error_and_not_the_end(start):
             assert rows(late.query("SELECT 1")) == [[b"1"]]
 
 
-def test_a_client_that_leaves_while_waiting_takes_nothing_along(start):
-    proxy = start(pool(mode="transaction", size=1))
+def test_a_client_that_leaves_while_waiting_takes_nothing_along(start_alone):
+    proxy = start_alone(pool(mode="transaction", size=1))
     with Raw(proxy.port, "app_trust") as busy:
         busy.send(sleep(0.6))
         time.sleep(0.1)
@@ -97,8 +97,8 @@ def test_a_client_that_leaves_while_waiting_takes_nothing_along(start):
         assert time.monotonic() - began < 2
 
 
-def test_idle_servers_are_closed(start, cluster):
-    proxy = start(pool(mode="transaction", size=5, idle_timeout="1s"))
+def test_idle_servers_are_closed(start_alone, cluster):
+    proxy = start_alone(pool(mode="transaction", size=5, idle_timeout="1s"))
     clients = [Raw(proxy.port, "app_trust") for _ in range(5)]
     for client in clients:
         client.send(sleep(0.2))
@@ -114,8 +114,8 @@ def test_idle_servers_are_closed(start, cluster):
         client.socket.close()
 
 
-def test_a_server_that_was_terminated_is_replaced(start, cluster):
-    proxy = start(pool(mode="transaction", size=2))
+def test_a_server_that_was_terminated_is_replaced(start_alone, cluster):
+    proxy = start_alone(pool(mode="transaction", size=2))
     with Raw(proxy.port, "app_trust") as c:
         for _ in range(3):
             assert rows(c.query("SELECT pg_sleep(0)::text, 1")) == [[b"", b"1"]]
@@ -128,8 +128,8 @@ def test_a_server_that_was_terminated_is_replaced(start, cluster):
         assert found["C"] in ("57P01", "08006", "08003"), found
 
 
-def test_session_mode_keeps_the_server(start):
-    proxy = start(pool(mode="session", size=5))
+def test_session_mode_keeps_the_server(start_alone):
+    proxy = start_alone(pool(mode="session", size=5))
     with Raw(proxy.port, "app_trust") as a, Raw(proxy.port, "app_trust") as b:
         a.query("CREATE TEMP TABLE mine (n int)")
         a.query("INSERT INTO mine VALUES (5)")
@@ -149,18 +149,18 @@ def test_session_mode_keeps_the_server(start):
 
 @pytest.mark.parametrize("user", ["app", "app_md5", "app_trust"])
 @pytest.mark.parametrize("kind", ["trust", "scram-sha-256"])
-def test_login_to_servers(start, user, kind):
+def test_login_to_servers(start_alone, user, kind):
     """scram, md5 and trust are what the servers ask of these users, whatever the client had to do."""
-    proxy = start({"auth": {"type": kind}})
+    proxy = start_alone({"auth": {"type": kind}})
     with proxy.connect(user, autocommit=True) as c:
         assert c.execute("SELECT current_user, count(*) FROM business_evaluations").fetchone() == (user, 1000)
         assert str(c.execute("SELECT id FROM business_evaluations WHERE id = %s", [evaluation(3)]).fetchone()[0]) \
             == evaluation(3)
 
 
-def test_a_server_that_refuses_the_login(start):
+def test_a_server_that_refuses_the_login(start_alone):
     """The client hears what the server said, and the proxy does not hang."""
-    proxy = start({"auth": {"type": "scram-sha-256", "users": [
+    proxy = start_alone({"auth": {"type": "scram-sha-256", "users": [
         {"name": "app", "password": "not-what-the-server-has"}]}, "admin": {"users": ["app"]}},
         ready=False)
     with pytest.raises(psycopg.Error) as found:
@@ -169,11 +169,11 @@ def test_a_server_that_refuses_the_login(start):
     assert "password authentication failed" in str(found.value)
 
 
-def test_a_primary_that_is_not_there(start, cluster):
+def test_a_primary_that_is_not_there(start_alone, cluster):
     with socket.socket() as hole:
         hole.bind(("127.0.0.1", 0))
         url = cluster.primary.url().replace(str(cluster.primary.port), str(hole.getsockname()[1]))
-        proxy = start({"auth": {"type": "trust"}, "pool": {"wait_timeout": "2s"},
+        proxy = start_alone({"auth": {"type": "trust"}, "pool": {"wait_timeout": "2s"},
                        "databases": {"app": {"primary": url, "replicas": None}}}, ready=False)
         began = time.monotonic()
         with pytest.raises(psycopg.Error):
@@ -182,8 +182,8 @@ def test_a_primary_that_is_not_there(start, cluster):
         assert time.monotonic() - began < 15
 
 
-def test_two_thousand_idle_clients(start):
-    proxy = start({"auth": {"type": "trust"}, "listen": {"max_clients": 3000}})
+def test_two_thousand_idle_clients(start_alone):
+    proxy = start_alone({"auth": {"type": "trust"}, "listen": {"max_clients": 3000}})
     before = proxy.rss()
     clients = []
     try:
