@@ -21,7 +21,6 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PASSWORDS = {"app": "app-secret", "app_md5": "md5-secret"}
 
 HBA = """\
-local   all          all                       trust
 host    replication  postgres    127.0.0.1/32  trust
 host    all          postgres    127.0.0.1/32  trust
 host    all          app_trust   127.0.0.1/32  trust
@@ -31,6 +30,7 @@ host    all          all         127.0.0.1/32  scram-sha-256
 
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
     "fsync": "off",
     "full_page_writes": "off",
     "wal_level": "logical",
@@ -123,8 +123,8 @@ class Postgres:
     def start(self, wait=True):
         # The postmaster itself is the child (no runuser in between), so that its pid is known.
         who = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
-        self.process = Process(self.name, [pg_bin("postgres"), "-D", str(self.data), "-p", str(self.port),
-                                           "-k", str(self.data)], self.log, cwd=self.data, **who)
+        self.process = Process(self.name, [pg_bin("postgres"), "-D", str(self.data), "-p", str(self.port)],
+                               self.log, cwd=self.data, **who)
         if wait:
             self.wait()
 
