@@ -98,7 +98,8 @@ if [ ! -e "$data/primary/PG_VERSION" ]; then
 fi
 postgres() {
     start "$1" "${as[@]}" "$bin/postgres" -D "$data/$1" -p "$2" -c listen_addresses=127.0.0.1 \
-        -c unix_socket_directories= -c max_connections=200 -c shared_buffers=128MB -c wal_level=logical -c max_wal_size=2GB -c wal_keep_size=256MB
+        -c unix_socket_directories= -c max_connections=200 -c shared_buffers=128MB \
+        -c wal_level=logical -c max_wal_size=2GB -c wal_keep_size=256MB
     until_ready "$1" psql -Xqc 'SELECT 1' "postgresql://app@127.0.0.1:$2/postgres"
 }
 postgres primary "$primary"
