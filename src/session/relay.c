@@ -263,7 +263,9 @@ enum outcome enter_relay(struct session *session)
         session->midway = true;
     send_load(&load);
     forget_dropped(session, request);
-    outbox_flush(session);
+    /* Answers that we gave for the server go out with its own, unless none will come. */
+    if (request->open)
+        outbox_flush(session);
     session_flow(session);
     return request->open ? STEP_ANSWERED : STEP_WAIT;
 }
