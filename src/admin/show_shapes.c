@@ -1,7 +1,6 @@
 /* SHOW SHAPES: what is really running, most time first, and why it is or is not cached. */
 #include "admin/show_tables.h"
 #include "admin/table.h"
-#include "base/histo.h"
 #include "base/mem.h"
 
 #include <inttypes.h>
@@ -57,22 +56,25 @@ static void kinds(struct table *table, const struct shape *shape)
     buf_clear(&text);
 }
 
+/* What the latest request met; of a shape that was never asked for, what its plan says. */
 static void verdict(struct table *table, const struct plan *plan, const struct known_shape *known)
 {
-    enum plan_reason primary = plan->primary;
+    const struct meter_shape *seen = known->histogram;
+    enum plan_reason primary = seen ? seen->primary : plan->primary;
+    enum plan_reason uncached = seen ? seen->uncached : plan->uncached;
+    bool anywhere = plan->primary == PLAN_NONE && !known->not_on_standby;
 
-    if (primary == PLAN_NONE && known->not_on_standby)
-        primary = PLAN_NOT_ON_STANDBY;
     table_text(table, plan->read ? "read" : "write");
-    table_text(table, primary == PLAN_NONE ? "any" : "primary");
+    table_text(table, seen ? seen->operation : NULL);
+    table_text(table, anywhere ? "any" : "primary");
     table_text(table, primary == PLAN_NONE ? NULL : plan_reason_code(primary));
-    table_yes(table, plan->uncached == PLAN_NONE);
-    table_text(table, plan->uncached == PLAN_NONE ? NULL : plan_reason_code(plan->uncached));
+    table_yes(table, uncached == PLAN_NONE);
+    table_text(table, uncached == PLAN_NONE ? NULL : plan_reason_code(uncached));
 }
 
 static void line(struct table *table, struct database *database, struct known_shape *known)
 {
-    const struct histo *times = known->histogram;
+    const struct meter_shape *seen = known->histogram;
     const struct plan *plan = database_plan(database, known);
 
     table_text(table, database->name);
@@ -82,8 +84,8 @@ static void line(struct table *table, struct database *database, struct known_sh
     table_count(table, known->rows);
     table_count(table, known->bytes);
     table_ms(table, (int64_t)known->total_ns);
-    table_ms(table, times ? (int64_t)histo_quantile(times, 0.50) : -1);
-    table_ms(table, times ? (int64_t)histo_quantile(times, 0.99) : -1);
+    table_ms(table, seen ? (int64_t)histo_quantile(&seen->times, 0.50) : -1);
+    table_ms(table, seen ? (int64_t)histo_quantile(&seen->times, 0.99) : -1);
     kinds(table, known->shape);
     verdict(table, plan, known);
     table_text(table, known->shape->text);
@@ -93,9 +95,9 @@ static void line(struct table *table, struct database *database, struct known_sh
 void show_shapes(const struct admin *admin, unsigned limit, struct buf *out)
 {
     static const char *const columns[] = {
-        "database",       "shape",     "calls",           "hits", "rows", "bytes",
-        "total_ms",       "p50_ms",    "p99_ms",          "kind", "does", "may_run_on",
-        "primary_reason", "cacheable", "uncached_reason", "text"};
+        "database", "shape",           "calls", "hits", "rows",      "bytes",      "total_ms",
+        "p50_ms",   "p99_ms",          "kind",  "does", "operation", "may_run_on", "primary_reason",
+        "cached",   "uncached_reason", "text"};
     struct table table;
     struct noted *noted;
     unsigned count = note(admin->gather->rooms, &noted);

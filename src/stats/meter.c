@@ -84,16 +84,23 @@ static void add_totals(struct meter_totals *totals, const struct trail *trail)
         totals->primary[trail->primary]++;
 }
 
-static void add_known(struct known_shape *known, const struct trail *trail, uint64_t took)
+static void add_known(struct known_shape *known, const struct trail *trail,
+                      const struct meter_cell *cell, uint64_t took)
 {
+    struct meter_shape *shape;
+
     known->calls++;
     known->hits += trail->source == SOURCE_CACHE;
     known->rows += trail->rows;
     known->bytes += trail->bytes;
     known->total_ns += took;
     if (!known->histogram)
-        known->histogram = mem_new(sizeof(struct histo));
-    histo_add(known->histogram, took);
+        known->histogram = mem_new(sizeof(*shape));
+    shape = known->histogram;
+    histo_add(&shape->times, took);
+    shape->operation = cell->operation;
+    shape->uncached = trail->cache ? PLAN_NONE : trail->uncached;
+    shape->primary = trail->source == SOURCE_PRIMARY ? trail->primary : PLAN_NONE;
 }
 
 static void add_steps(struct meter *meter, const struct trail *trail)
@@ -119,7 +126,7 @@ void meter_add(struct meter *meter, const struct trail *trail)
     add_totals(&meter->totals, trail);
     add_steps(meter, trail);
     if (trail->known)
-        add_known(trail->known, trail, (uint64_t)took);
+        add_known(trail->known, trail, cell, (uint64_t)took);
 }
 
 static void finished(void *owner, const struct trail *trail)

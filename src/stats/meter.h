@@ -19,6 +19,14 @@ struct meter_cell {
     struct map_link link;
 };
 
+/* What known_shape.histogram points to, with the histogram first, so that it is one. */
+struct meter_shape {
+    struct histo times;
+    /* Of the latest request: */
+    const char *operation;              /* lives as long as the meter */
+    enum plan_reason uncached, primary; /* primary: NONE where somebody else answered */
+};
+
 struct meter_totals {
     uint64_t requests, writes, failed, rows, bytes;
     uint64_t led, joined, asked_again;

@@ -340,6 +340,8 @@ static void shapes_come_by_total_time(void **state)
                               .tier = -1,
                               .source = SOURCE_PRIMARY,
                               .known = known,
+                              .uncached = PLAN_NO_RULE,
+                              .primary = PLAN_LAG,
                               .ended = (i + 1) * 100 * CLOCK_MS};
 
         meter_add(&desk.house.meter, &trail);
@@ -347,12 +349,17 @@ static void shapes_come_by_total_time(void **state)
     }
     answer = ask(&desk, "SHOW SHAPES");
     assert_null(strstr(answer, "secret"));
-    read = strstr(answer, "|select|read|primary|no_catalog|");
-    update = strstr(answer, "|update|write|primary|write|no|write|");
+    read = strstr(answer, "|select|read|none|primary|replica_lag|no|no_rule|");
+    update = strstr(answer, "|update|write|none|primary|replica_lag|no|no_rule|");
     assert_non_null(update);
     assert_non_null(read);
     assert_true(update < read);
     expect_in("SHOW SHAPES", answer, "|1|0|0|0|200.000|200.000|200.000|");
+    mem_free(answer);
+    known_shape_unref(shapes_find(&desk.house.database.shapes, SLICE("DELETE FROM b"), &values));
+    answer = ask(&desk, "SHOW SHAPES");
+    assert_non_null(
+        strstr(answer, "|0|0|0|0|0.000|NULL|NULL|delete|write|NULL|primary|write|no|write|"));
     mem_free(answer);
     answer = ask(&desk, "SHOW SHAPES 1");
     assert_non_null(strstr(answer, "|update|"));

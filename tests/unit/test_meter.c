@@ -182,21 +182,26 @@ static void shapes_learn_what_they_cost(void **state)
     struct meter meter = {0};
     struct known_shape known = {0};
     struct trail trail = trail_of(0, 1, SOURCE_CACHE, 1);
-    struct histo *histogram;
+    struct meter_shape *seen;
 
     (void)state;
     trail.known = &known;
     meter_add(&meter, &trail);
     trail.source = SOURCE_PRIMARY;
+    trail.uncached = PLAN_TIER;
+    trail.primary = PLAN_LAG;
     trail.ended = trail.began + 9 * CLOCK_MS;
     meter_add(&meter, &trail);
-    histogram = known.histogram;
+    seen = known.histogram;
     assert_int_equal(known.calls, 2);
     assert_int_equal(known.hits, 1);
     assert_int_equal(known.rows, 4);
     assert_int_equal(known.bytes, 200);
     assert_int_equal(known.total_ns, 10 * CLOCK_MS);
-    assert_int_equal(histogram->count, 2);
+    assert_int_equal(seen->times.count, 2);
+    assert_string_equal(seen->operation, "fetch");
+    assert_int_equal(seen->uncached, PLAN_TIER);
+    assert_int_equal(seen->primary, PLAN_LAG);
     mem_free(known.histogram);
     meter_clear(&meter);
 }
