@@ -33,6 +33,7 @@ struct redis {
     struct link *link;         /* of `server` */
     struct ring requests;      /* in the order they were sent */
     size_t unanswered;         /* bytes of them */
+    unsigned attempts;         /* so that each goes to the next of several addresses */
     unsigned greetings;        /* replies to our login that are still owed */
     struct timer timer;        /* DOWN: try again; UP: the first deadline; between: connecting */
     bool timing;               /* UP: the timer runs */
@@ -218,7 +219,7 @@ static void resolved(void *owner, const struct addresses *addresses, const char 
 
     redis->resolve = NULL;
     if (addresses->count > 0)
-        connect_to(redis, addresses->at[0]);
+        connect_to(redis, addresses->at[redis->attempts++ % addresses->count]);
     else
         lose(redis, why);
 }

@@ -648,6 +648,8 @@ static void redis_leave_test(void **state)
     ask(house, &house->c);
     cache_leave(&house->a.ask);
     TURN_UNTIL(house, &fake, fake.gets == 1);
+    turn(house);
+    assert_int_equal(house->b.told, NOTHING_TOLD); /* the look-up is still under way */
     fake_say(&fake, "$-1\r\n");
     TURN_UNTIL(house, &fake, house->b.told == CACHE_LEAD);
     assert_int_equal(house->c.told, NOTHING_TOLD);
