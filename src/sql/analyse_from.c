@@ -136,6 +136,22 @@ static void from_xmltable(struct analysis *a, PgQuery__RangeTableFunc *table)
 
 static void from_item(struct analysis *a, PgQuery__Node *node);
 
+/* The method is a function too, and the usual ones are random. */
+static void from_sample(struct analysis *a, PgQuery__RangeTableSample *sample)
+{
+    const char *method = sample->n_method ? string_of(sample->method[sample->n_method - 1]) : NULL;
+    const char *schema = sample->n_method > 1 ? string_of(sample->method[0]) : NULL;
+
+    if (method)
+        facts_function(a->facts, schema, method, false);
+    else
+        analyse_give_up(a);
+    a->complex = true;
+    from_item(a, sample->relation);
+    analyse_exprs(a, sample->args, sample->n_args);
+    analyse_expr(a, sample->repeatable);
+}
+
 static void hide(struct analysis *a, unsigned from)
 {
     for (unsigned i = from; i < level_count(a->level); i++)
@@ -202,9 +218,7 @@ static void from_item(struct analysis *a, PgQuery__Node *node)
             from_xmltable(a, node->range_table_func);
             break;
         case NODE(RANGE_TABLE_SAMPLE):
-            from_item(a, node->range_table_sample->relation);
-            analyse_exprs(a, node->range_table_sample->args, node->range_table_sample->n_args);
-            analyse_expr(a, node->range_table_sample->repeatable);
+            from_sample(a, node->range_table_sample);
             break;
         default:
             analyse_give_up(a);

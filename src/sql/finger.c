@@ -16,7 +16,8 @@ enum {
 
 struct stream {
     size_t len;
-    uint8_t at[BLOCK];
+    const uint8_t *end; /* of the text */
+    uint8_t at[BLOCK + LEXER_SLACK];
 };
 
 static void flush(struct stream *stream)
@@ -36,6 +37,10 @@ static void put_byte(struct stream *stream, uint8_t byte)
 
 static void put_raw(struct stream *stream, struct slice bytes)
 {
+    if (bytes.len == 1) {
+        put_byte(stream, bytes.at[0]);
+        return;
+    }
     while (bytes.len) {
         size_t part = BLOCK - stream->len;
 
@@ -49,16 +54,20 @@ static void put_raw(struct stream *stream, struct slice bytes)
     }
 }
 
+/* A word that crosses the block's end is folded a piece at a time. */
 static void put_word(struct stream *stream, struct slice word)
 {
-    if (BLOCK - stream->len < word.len) {
-        for (size_t i = 0; i < word.len; i++)
-            put_byte(stream, LEXER_FOLD[word.at[i]]);
-        return;
+    while (word.len) {
+        size_t part = BLOCK - stream->len;
+
+        if (part > word.len)
+            part = word.len;
+        lexer_fold(stream->at + stream->len, slice_first(word, part), stream->end);
+        stream->len += part;
+        word = slice_skip(word, part);
+        if (word.len)
+            flush(stream);
     }
-    for (size_t i = 0; i < word.len; i++)
-        stream->at[stream->len + i] = LEXER_FOLD[word.at[i]];
-    stream->len += word.len;
 }
 
 /* Which earlier value is the same parameter, -1 where none is. */
@@ -148,6 +157,7 @@ bool finger_text(struct slice text, struct hash128 *hash, struct values *values)
     struct token token;
 
     stream.len = 0;
+    stream.end = text.at + text.len;
     values->count = 0;
     lexer_init(&lexer, text);
     for (;;) {

@@ -43,5 +43,9 @@ void lexer_init(struct lexer *lexer, struct slice text);
  * integer right behind -> ->> #> #>> is a key of a path: a part of the shape, not a value of it. */
 void lexer_next(struct lexer *lexer, struct token *token);
 
-/* a-z of A-Z, any other byte as it is: how the server folds words without quotes. */
-extern const uint8_t LEXER_FOLD[256];
+/* Writes the word as the server folds it: a-z for A-Z, any other byte as it is. `end` is the end of
+ * the text it stands in; `to` has room for word.len + LEXER_SLACK bytes, of which those behind the
+ * word are spoilt. */
+void lexer_fold(uint8_t *to, struct slice word, const uint8_t *end);
+
+enum { LEXER_SLACK = 16 };

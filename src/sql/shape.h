@@ -146,8 +146,8 @@ struct shape {
     bool unknown;        /* something in it was not understood: counts as a write to everything */
     bool explains_write; /* EXPLAIN ANALYZE of a write (a plain EXPLAIN is a read) */
     bool plain;          /* one SELECT of one relation and nothing else: no join, subquery, CTE, set
-                            operation,          grouping, aggregate or function in FROM; each row of the result is a
-                            row of it */
+                            operation,          grouping, aggregate or function in FROM; each row of the
+                            result is a          row of it */
     bool read_only;      /* BEGIN or SET TRANSACTION .. READ ONLY */
     bool chain;          /* COMMIT or ROLLBACK AND CHAIN */
     const char

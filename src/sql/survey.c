@@ -137,7 +137,8 @@ static bool glued(const struct token *token)
 }
 
 /* Spaces stand between tokens, but not around what reads well without. */
-static void write_token(struct buf *text, const struct token *token, unsigned value, bool *tight)
+static void write_token(struct buf *text, const struct token *token, unsigned value, bool *tight,
+                        const uint8_t *end)
 {
     bool left = glued(token) && token->all.at[0] != '(';
 
@@ -148,10 +149,7 @@ static void write_token(struct buf *text, const struct token *token, unsigned va
     if (token->value) {
         buf_printf(text, "$%u", value + 1);
     } else if (token->kind == TOKEN_WORD) {
-        uint8_t *at = buf_room(text, token->all.len);
-
-        for (size_t i = 0; i < token->all.len; i++)
-            at[i] = LEXER_FOLD[token->all.at[i]];
+        lexer_fold(buf_room(text, token->all.len + LEXER_SLACK), token->all, end);
         buf_added(text, token->all.len);
     } else {
         buf_put_slice(text, token->all);
@@ -198,7 +196,7 @@ static void look(struct survey *survey, struct slice text, const struct values *
     for (lexer_next(&lexer, &token); token.kind != TOKEN_END && token.kind != TOKEN_BAD;
          lexer_next(&lexer, &token)) {
         see_token(depth, &token);
-        write_token(&survey->text, &token, value, &tight);
+        write_token(&survey->text, &token, value, &tight, text.at + text.len);
         if (token.kind == TOKEN_PARAM)
             see_param(survey, values, value, &token);
         if (token.value)

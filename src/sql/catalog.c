@@ -1,0 +1,408 @@
+#include "sql/catalog.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "sql/arena.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+/* Valid on PostgreSQL 13 to 17. The first of seven fields says what a row is:
+ *
+ *     r  schema, name, oid, relkind, relpersistence, marks     a relation
+ *     c  oid of its relation, name, type, marks                a column that may be a dimension
+ *     k  relkind, names                                        relations of pg_catalog
+ *     f  name, volatility in pg_catalog, elsewhere, marks      functions, one name a row
+ *     b  volatility, marks, names                              functions of pg_catalog alone
+ *     o  t or f                                                user code behind operators
+ */
+const char CATALOG_QUERY[] =
+    "WITH nsp AS (SELECT oid, nspname::text AS name FROM pg_catalog.pg_namespace"
+    " WHERE nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')"
+    " AND nspname !~ '^pg_(toast_)?temp_'),"
+    " rel AS (SELECT c.*, n.name AS schema FROM pg_catalog.pg_class c"
+    " JOIN nsp n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')),"
+    " fun AS (SELECT proname::text AS name,"
+    " max(provolatile::text) FILTER (WHERE pronamespace = 11) AS own,"
+    " max(provolatile::text) FILTER (WHERE pronamespace <> 11) AS other,"
+    " CASE WHEN bool_or(prokind = 'a') THEN 'a' ELSE '' END AS marks"
+    " FROM pg_catalog.pg_proc GROUP BY proname)"
+    " SELECT 'r', c.schema, c.relname::text, c.oid::text, c.relkind::text,"
+    " c.relpersistence::text,"
+    " CASE WHEN c.relkind = 'p' OR c.relispartition OR EXISTS (SELECT FROM"
+    " pg_catalog.pg_inherits i WHERE c.oid IN (i.inhrelid, i.inhparent)) THEN 'i' ELSE '' END ||"
+    " CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid"
+    " AND NOT t.tgisinternal AND t.tgname !~ '^pgtier_') THEN 't' ELSE '' END ||"
+    " CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_rewrite w WHERE w.ev_class = c.oid"
+    " AND w.rulename <> '_RETURN') THEN 'r' ELSE '' END ||"
+    " CASE WHEN c.relrowsecurity THEN 's' ELSE '' END ||"
+    " CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.confrelid = c.oid"
+    " AND k.contype = 'f' AND (k.confdeltype IN ('c', 'n', 'd') OR k.confupdtype IN"
+    " ('c', 'n', 'd'))) THEN 'c' ELSE '' END"
+    " FROM rel c"
+    " UNION ALL SELECT 'c', a.attrelid::text, a.attname::text, CASE a.atttypid"
+    " WHEN 21 THEN 'int2' WHEN 23 THEN 'int4' WHEN 20 THEN 'int8' WHEN 2950 THEN 'uuid'"
+    " WHEN 16 THEN 'bool' ELSE 'text' END,"
+    " CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_index x JOIN pg_catalog.pg_opclass o"
+    " ON o.oid = x.indclass[0] WHERE x.indrelid = a.attrelid AND x.indisunique"
+    " AND x.indimmediate AND x.indisvalid AND x.indpred IS NULL AND x.indexprs IS NULL"
+    " AND x.indnkeyatts = 1 AND x.indkey[0] = a.attnum AND o.oid < 16384) THEN 'u' ELSE '' END ||"
+    " CASE WHEN a.attgenerated <> '' THEN 'g' ELSE '' END ||"
+    " CASE WHEN a.atthasdef OR a.attidentity <> '' THEN 'd' ELSE '' END, NULL, NULL"
+    " FROM pg_catalog.pg_attribute a JOIN rel c ON c.oid = a.attrelid"
+    " LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation"
+    " WHERE a.attnum > 0 AND NOT a.attisdropped"
+    " AND a.atttypid IN (16, 20, 21, 23, 25, 1043, 2950)"
+    " AND (a.atttypid NOT IN (25, 1043) OR l.collisdeterministic)"
+    " UNION ALL SELECT 'k', relkind::text, string_agg(relname::text, ' '), NULL, NULL, NULL, NULL"
+    " FROM pg_catalog.pg_class WHERE relnamespace = 11 AND relkind IN ('r', 'v')"
+    " GROUP BY relkind"
+    " UNION ALL SELECT 'f', name, own, other, marks, NULL, NULL FROM fun WHERE other IS NOT NULL"
+    " UNION ALL SELECT 'b', own, marks, string_agg(name, ' '), NULL, NULL, NULL FROM fun"
+    " WHERE other IS NULL GROUP BY own, marks"
+    " UNION ALL SELECT 'o', CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_operator o"
+    " JOIN pg_catalog.pg_proc p ON p.oid = o.oprcode WHERE o.oid >= 16384 AND"
+    " (p.provolatile <> 'i' OR (o.oprname = '=' AND o.oprleft < 16384 AND o.oprright < 16384)))"
+    " OR EXISTS (SELECT FROM pg_catalog.pg_cast s LEFT JOIN pg_catalog.pg_proc p"
+    " ON p.oid = s.castfunc WHERE s.oid >= 16384 AND"
+    " (p.provolatile <> 'i' OR (s.castsource < 16384 AND s.casttarget < 16384)))"
+    " OR EXISTS (SELECT FROM pg_catalog.pg_type y JOIN pg_catalog.pg_proc p"
+    " ON p.oid IN (y.typinput, y.typoutput, y.typreceive, y.typsend)"
+    " WHERE p.oid >= 16384 AND p.provolatile = 'v')"
+    " THEN 't' ELSE 'f' END, NULL, NULL, NULL, NULL, NULL";
+
+enum { FIELDS = 7 };
+
+struct raw_column {
+    uint32_t oid; /* of its relation */
+    struct catalog_column column;
+};
+
+struct catalog {
+    atomic_uint refs;
+    struct arena arena;
+    struct buf relations; /* struct catalog_relation, by name and schema once finished */
+    struct buf functions; /* struct catalog_function, by name once finished */
+    struct buf columns;   /* struct raw_column, until finished */
+    bool operators;
+};
+
+struct catalog *catalog_new(void)
+{
+    struct catalog *catalog = mem_new(sizeof(*catalog));
+
+    atomic_init(&catalog->refs, 1);
+    catalog->operators = true; /* until a row says otherwise */
+    return catalog;
+}
+
+static bool has_mark(struct slice marks, char mark)
+{
+    return marks.len && memchr(marks.at, mark, marks.len);
+}
+
+static bool read_oid(struct slice text, uint32_t *oid)
+{
+    uint64_t number = 0;
+
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.at[i] < '0' || text.at[i] > '9' || number > UINT32_MAX)
+            return false;
+        number = number * 10 + (text.at[i] - '0');
+    }
+    *oid = (uint32_t)number;
+    return text.len > 0 && number <= UINT32_MAX;
+}
+
+static void put_relation(struct catalog *catalog, struct slice schema, struct slice name,
+                         uint32_t oid, char kind, char persistence, struct slice marks)
+{
+    struct catalog_relation relation = {
+        .schema = arena_text(&catalog->arena, schema),
+        .name = arena_text(&catalog->arena, name),
+        .oid = oid,
+        .kind = kind,
+        .persistence = persistence,
+        .inherits = has_mark(marks, 'i'),
+        .triggers = has_mark(marks, 't'),
+        .rules = has_mark(marks, 'r'),
+        .row_security = has_mark(marks, 's'),
+        .cascades = has_mark(marks, 'c'),
+    };
+
+    buf_put(&catalog->relations, &relation, sizeof(relation));
+}
+
+static bool add_relation(struct catalog *catalog, const struct slice *fields)
+{
+    uint32_t oid;
+
+    if (!fields[1].at || !fields[2].at || !read_oid(fields[3], &oid) || fields[4].len != 1 ||
+        fields[5].len != 1)
+        return false;
+    put_relation(catalog, fields[1], fields[2], oid, (char)fields[4].at[0], (char)fields[5].at[0],
+                 fields[6]);
+    return true;
+}
+
+static bool add_column(struct catalog *catalog, const struct slice *fields)
+{
+    struct raw_column raw;
+    char *type;
+
+    if (!read_oid(fields[1], &raw.oid) || !fields[2].at || !fields[3].at || !fields[4].at)
+        return false;
+    type = mem_text(fields[3].at, fields[3].len);
+    raw.column = (struct catalog_column){
+        .name = arena_text(&catalog->arena, fields[2]),
+        .type = value_type_named(type),
+        .unique = has_mark(fields[4], 'u'),
+        .generated = has_mark(fields[4], 'g'),
+        .has_default = has_mark(fields[4], 'd'),
+    };
+    mem_free(type);
+    buf_put(&catalog->columns, &raw, sizeof(raw));
+    return true;
+}
+
+static void put_function(struct catalog *catalog, struct slice name, char own, char other,
+                         bool aggregate)
+{
+    struct catalog_function function = {
+        .name = arena_text(&catalog->arena, name),
+        .volatility = own,
+        .user = other != '\0',
+        .user_volatility = other,
+        .aggregate = aggregate,
+    };
+
+    buf_put(&catalog->functions, &function, sizeof(function));
+}
+
+static char letter_of(struct slice field)
+{
+    return field.len == 1 ? (char)field.at[0] : '\0';
+}
+
+static bool add_function(struct catalog *catalog, const struct slice *fields)
+{
+    if (!fields[1].at || letter_of(fields[3]) == '\0')
+        return false;
+    put_function(catalog, fields[1], letter_of(fields[2]), letter_of(fields[3]),
+                 has_mark(fields[4], 'a'));
+    return true;
+}
+
+/* Cuts the next word off a list with blanks between; empty at the end. */
+static struct slice next_word(struct slice *list)
+{
+    const uint8_t *blank = list->len ? memchr(list->at, ' ', list->len) : NULL;
+    struct slice word = slice_first(*list, blank ? (size_t)(blank - list->at) : list->len);
+
+    *list = slice_skip(*list, blank ? word.len + 1 : word.len);
+    return word;
+}
+
+static bool add_builtins(struct catalog *catalog, const struct slice *fields)
+{
+    struct slice names = fields[3], word;
+
+    if (letter_of(fields[1]) == '\0' || !names.at)
+        return false;
+    while ((word = next_word(&names)).len)
+        put_function(catalog, word, letter_of(fields[1]), '\0', has_mark(fields[2], 'a'));
+    return true;
+}
+
+static bool add_system(struct catalog *catalog, const struct slice *fields)
+{
+    struct slice names = fields[2], word;
+
+    if (letter_of(fields[1]) == '\0' || !names.at)
+        return false;
+    while ((word = next_word(&names)).len)
+        put_relation(catalog, SLICE("pg_catalog"), word, 0, letter_of(fields[1]), 'p',
+                     slice_of(NULL, 0));
+    return true;
+}
+
+bool catalog_add_row(struct catalog *catalog, const struct slice *fields, unsigned count)
+{
+    if (count != FIELDS)
+        return false;
+    switch (letter_of(fields[0])) {
+    case 'r':
+        return add_relation(catalog, fields);
+    case 'c':
+        return add_column(catalog, fields);
+    case 'k':
+        return add_system(catalog, fields);
+    case 'f':
+        return add_function(catalog, fields);
+    case 'b':
+        return add_builtins(catalog, fields);
+    case 'o':
+        catalog->operators = letter_of(fields[1]) != 'f';
+        return letter_of(fields[1]) != '\0';
+    default:
+        return false;
+    }
+}
+
+static struct catalog_relation *relations_of(const struct catalog *catalog, size_t *count)
+{
+    *count = buf_len(&catalog->relations) / sizeof(struct catalog_relation);
+    return (struct catalog_relation *)(void *)(catalog->relations.at + catalog->relations.head);
+}
+
+static struct catalog_function *functions_of(const struct catalog *catalog, size_t *count)
+{
+    *count = buf_len(&catalog->functions) / sizeof(struct catalog_function);
+    return (struct catalog_function *)(void *)(catalog->functions.at + catalog->functions.head);
+}
+
+static struct raw_column *columns_of(const struct catalog *catalog, size_t *count)
+{
+    *count = buf_len(&catalog->columns) / sizeof(struct raw_column);
+    return (struct raw_column *)(void *)(catalog->columns.at + catalog->columns.head);
+}
+
+static int compare_relations(const void *a, const void *b)
+{
+    const struct catalog_relation *left = a, *right = b;
+    int order = strcmp(left->name, right->name);
+
+    return order ? order : strcmp(left->schema, right->schema);
+}
+
+static int compare_functions(const void *a, const void *b)
+{
+    const struct catalog_function *left = a, *right = b;
+
+    return strcmp(left->name, right->name);
+}
+
+static int compare_columns(const void *a, const void *b)
+{
+    const struct raw_column *left = a, *right = b;
+
+    if (left->oid != right->oid)
+        return left->oid < right->oid ? -1 : 1;
+    return strcmp(left->column.name, right->column.name);
+}
+
+/* The columns of one relation stand side by side in the order of their oids. */
+static void give_columns(struct catalog *catalog, struct catalog_relation *relation,
+                         const struct raw_column *raw, size_t count)
+{
+    size_t low = 0, high = count, end;
+    struct catalog_column *columns;
+
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+
+        if (raw[mid].oid < relation->oid)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    for (end = low; end < count && raw[end].oid == relation->oid; end++)
+        ;
+    if (end == low || relation->oid == 0)
+        return;
+    columns = arena_take(&catalog->arena, (end - low) * sizeof(*columns));
+    for (size_t i = low; i < end; i++)
+        columns[i - low] = raw[i].column;
+    relation->columns = columns;
+    relation->ncolumns = (unsigned)(end - low);
+}
+
+void catalog_finish(struct catalog *catalog)
+{
+    size_t nrelations, nfunctions, ncolumns;
+    struct catalog_relation *relations = relations_of(catalog, &nrelations);
+    struct catalog_function *functions = functions_of(catalog, &nfunctions);
+    struct raw_column *columns = columns_of(catalog, &ncolumns);
+
+    if (ncolumns)
+        qsort(columns, ncolumns, sizeof(*columns), compare_columns);
+    if (nrelations)
+        qsort(relations, nrelations, sizeof(*relations), compare_relations);
+    if (nfunctions)
+        qsort(functions, nfunctions, sizeof(*functions), compare_functions);
+    for (size_t i = 0; i < nrelations; i++)
+        give_columns(catalog, &relations[i], columns, ncolumns);
+    buf_clear(&catalog->columns);
+}
+
+void catalog_ref(struct catalog *catalog)
+{
+    atomic_fetch_add(&catalog->refs, 1);
+}
+
+void catalog_unref(struct catalog *catalog)
+{
+    if (!catalog || atomic_fetch_sub(&catalog->refs, 1) != 1)
+        return;
+    buf_clear(&catalog->relations);
+    buf_clear(&catalog->functions);
+    buf_clear(&catalog->columns);
+    arena_clear(&catalog->arena);
+    mem_free(catalog);
+}
+
+/* Where several schemas have the name, only pg_catalog's is sure to be meant. */
+static const struct catalog_relation *choose(const struct catalog_relation *first, size_t count,
+                                             const char *schema)
+{
+    if (!schema && count == 1)
+        return first;
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(first[i].schema, schema ? schema : "pg_catalog") == 0)
+            return &first[i];
+    }
+    return NULL;
+}
+
+const struct catalog_relation *catalog_relation(const struct catalog *catalog, const char *schema,
+                                                const char *name)
+{
+    size_t count, low = 0, high, end;
+    const struct catalog_relation *relations = relations_of(catalog, &count);
+
+    for (high = count; low < high;) {
+        size_t mid = (low + high) / 2;
+
+        if (strcmp(relations[mid].name, name) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    for (end = low; end < count && strcmp(relations[end].name, name) == 0; end++)
+        ;
+    return end > low ? choose(relations + low, end - low, schema) : NULL;
+}
+
+const struct catalog_column *catalog_column(const struct catalog_relation *relation,
+                                            const char *name)
+{
+    for (unsigned i = 0; i < relation->ncolumns; i++) {
+        if (strcmp(relation->columns[i].name, name) == 0)
+            return &relation->columns[i];
+    }
+    return NULL;
+}
+
+const struct catalog_function *catalog_function(const struct catalog *catalog, const char *name)
+{
+    size_t count;
+    const struct catalog_function *functions = functions_of(catalog, &count);
+    struct catalog_function key = {.name = name};
+
+    return count ? bsearch(&key, functions, count, sizeof(key), compare_functions) : NULL;
+}
+
+bool catalog_user_operators(const struct catalog *catalog)
+{
+    return catalog->operators;
+}
