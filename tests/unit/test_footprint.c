@@ -1,11 +1,11 @@
 /* Which writes change which reads: a table of pairs. A plan is written as its refs, one after the
  * other, separated by ';':
  *
- *     <relation> <use> [alone] [unsure] [dimension=value,value..].. [set dimension=value..]
+ *     <relation> <use> [alone] [old] [dimension=value,value..].. [set dimension=value..]
  *
- * E has the dimensions id (a key) and user_id, U has id (a key), X is a table that no rule
- * declares, V is not known to the catalog. The value ? is one that is not known, 'default' one that
- * the server makes. */
+ * E has the dimensions id (a key) and user_id, U has id (a key), G has id (declared a key, but the
+ * catalog knows of none) and code (generated), X is a table that no rule declares, V is not known
+ * to the catalog. The value ? is one that is not known, 'default' one that the server makes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,6 +30,34 @@ static const struct relation evaluations = {
 static const struct relation users = {
     .name = "users", .dimensions = {"id"}, .unique = {true}, .ndimensions = 1};
 
+static const struct relation generated = {
+    .name = "generated", .dimensions = {"id", "code"}, .unique = {true, false}, .ndimensions = 2};
+
+static struct catalog *make_catalog(void)
+{
+    static const char *const rows[][7] = {
+        {"r", "public", "business_evaluations", "1", "r", "p", ""},
+        {"c", "1", "id", "int8", "ud", NULL, NULL},
+        {"c", "1", "user_id", "int8", "", NULL, NULL},
+        {"r", "public", "users", "2", "r", "p", ""},
+        {"c", "2", "id", "int8", "ud", NULL, NULL},
+        {"r", "public", "generated", "3", "r", "p", ""},
+        {"c", "3", "id", "int8", "d", NULL, NULL},
+        {"c", "3", "code", "int8", "g", NULL, NULL},
+    };
+    struct catalog *catalog = catalog_new();
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct slice fields[7];
+
+        for (unsigned k = 0; k < 7; k++)
+            fields[k] = rows[i][k] ? slice_text(rows[i][k]) : slice_of(NULL, 0);
+        assert_true(catalog_add_row(catalog, fields, 7));
+    }
+    catalog_finish(catalog);
+    return catalog;
+}
+
 /* A plan and all that hangs off it, built by hand. */
 struct built {
     struct plan plan;
@@ -37,6 +65,7 @@ struct built {
     struct shape_ref shape_refs[REFS];
     struct plan_dim dims[REFS][2][DIMS];
     struct pinned pinned;
+    bool old; /* compiled when the catalog did not know of any key */
 };
 
 static void put_values(struct built *built, unsigned ref, unsigned dimension, bool given,
@@ -83,7 +112,7 @@ static void put_dim(struct built *built, unsigned ref, bool given, char *name, c
     while (strcmp(relation->dimensions[dim->dimension], name) != 0)
         dim->dimension++;
     dim->type = TYPE_INT8;
-    dim->unique = relation->unique[dim->dimension];
+    dim->unique = relation->unique[dim->dimension] && relation != &generated && !built->old;
     put_values(built, ref, dim->dimension, given, list);
 }
 
@@ -111,7 +140,11 @@ static void put_relation(struct built *built, unsigned ref, const char *name)
     plan_ref->ref = &built->shape_refs[ref];
     plan_ref->id = hash_slice(slice_text(name));
     plan_ref->certain = *name != 'V';
-    plan_ref->relation = *name == 'E' ? &evaluations : *name == 'U' ? &users : NULL;
+    plan_ref->relation = *name == 'E'   ? &evaluations
+                         : *name == 'U' ? &users
+                         : *name == 'G' ? &generated
+                                        : NULL;
+    built->shape_refs[ref].name = plan_ref->relation ? plan_ref->relation->name : name;
     plan_ref->pins = built->dims[ref][0];
     plan_ref->given = built->dims[ref][1];
 }
@@ -130,6 +163,8 @@ static void put_ref(struct built *built, unsigned ref, char *text)
 
         if (!strcmp(word, "alone")) {
             built->refs[ref].alone = true;
+        } else if (!strcmp(word, "old")) {
+            built->old = true;
         } else if (!strcmp(word, "set")) {
             given = true;
         } else {
@@ -254,6 +289,13 @@ static const struct {
     {"E read user_id=42", "E insert id=100..300 user_id=1", ALWAYS},
     {"U read alone id=7", "E insert id=default user_id=42", NEVER},
     {"E read", "E insert id=default user_id=42", ALWAYS},
+    {"E read alone id=7", "E insert user_id=42", EMPTY}, /* the catalog knows the key */
+    {"U read alone id=7", "U insert", EMPTY},
+    {"E read alone old id=7", "E insert user_id=42", ALWAYS},
+    {"G read alone id=7", "G insert code=1", ALWAYS}, /* no key, whatever the rules say */
+    {"G read alone id=7", "G insert id=default code=1", ALWAYS},
+    {"G read code=6", "G update code=5", ALWAYS},
+    {"G read code=6", "G delete code=5", NEVER},
     /* upserts: both halves; without the other half nothing is believed */
     {"E read alone id=7", "E upsert id=7 user_id=42; E update id=7", ALWAYS},
     {"E read alone id=8", "E upsert id=7 user_id=42; E update id=7", NEVER},
@@ -296,6 +338,7 @@ static const struct {
 
 static void pairs_test(void **state)
 {
+    struct catalog *catalog = make_catalog();
     unsigned wrong = 0;
 
     (void)state;
@@ -305,6 +348,7 @@ static void pairs_test(void **state)
         struct footprint_write write = {0}, added;
         enum expected found;
 
+        reader->plan.catalog = writer->plan.catalog = catalog;
         footprint_read(&reader->plan, &reader->pinned, &read);
         footprint_write(&writer->plan, &writer->pinned, &write, &added);
         found = changes(&write, &read, true)    ? ALWAYS
@@ -319,6 +363,7 @@ static void pairs_test(void **state)
         free(reader);
         free(writer);
     }
+    catalog_unref(catalog);
     assert_int_equal(wrong, 0);
 }
 
