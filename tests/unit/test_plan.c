@@ -1,0 +1,594 @@
+/* Verdicts by a table: the shipped rules, a small catalog, and statements of every kind. Runs in
+ * tests/unit, so that the shipped file is at ../../conf/pgtier.yaml. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "app/settings.h"
+#include "rules/describe.h"
+#include "sql/finger.h"
+
+/* As CATALOG_QUERY gives them. */
+static const char *const CATALOG[][7] = {
+    {"r", "public", "business_evaluations", "1", "r", "p", ""},
+    {"c", "1", "id", "uuid", "ud", NULL, NULL},
+    {"c", "1", "user_id", "uuid", "", NULL, NULL},
+    {"c", "1", "subscription_tier", "text", "d", NULL, NULL},
+    {"c", "1", "status", "text", "d", NULL, NULL},
+    {"c", "1", "health_score", "int4", "", NULL, NULL},
+    {"r", "public", "users", "2", "r", "p", ""},
+    {"c", "2", "id", "uuid", "ud", NULL, NULL},
+    {"c", "2", "email", "text", "u", NULL, NULL},
+    {"r", "public", "professional_data_audit", "3", "r", "p", ""},
+    {"c", "3", "id", "int8", "ud", NULL, NULL},
+    {"c", "3", "user_id", "uuid", "", NULL, NULL},
+    {"r", "public", "plain", "4", "r", "p", ""},
+    {"c", "4", "id", "int4", "u", NULL, NULL},
+    {"c", "4", "v", "int4", "", NULL, NULL},
+    {"r", "public", "trig", "5", "r", "p", "t"},
+    {"r", "public", "casc", "6", "r", "p", "c"},
+    {"r", "public", "part", "7", "r", "p", "i"},
+    {"r", "public", "ruled", "8", "r", "p", "r"},
+    {"r", "public", "secured", "9", "r", "p", "s"},
+    {"r", "public", "unl", "10", "r", "u", ""},
+    {"r", "public", "vw", "11", "v", "p", ""},
+    {"k", "r", "pg_class pg_attribute", NULL, NULL, NULL, NULL},
+    {"k", "v", "pg_settings", NULL, NULL, NULL, NULL},
+    {"b", "i", "", "lower jsonb_typeof", NULL, NULL, NULL},
+    {"b", "i", "a", "avg count", NULL, NULL, NULL},
+    {"b", "s", "", "now to_regclass", NULL, NULL, NULL},
+    {"b", "v", "", "random nextval", NULL, NULL, NULL},
+    {"f", "my_imm", NULL, "i", "", NULL, NULL},
+    {"f", "my_stable", NULL, "s", "", NULL, NULL},
+    {"f", "my_vol", NULL, "v", "", NULL, NULL},
+    {"f", "my_agg", NULL, "v", "a", NULL, NULL},
+    {"f", "abs", "i", "v", "", NULL, NULL},
+    {"o", "f", NULL, NULL, NULL, NULL, NULL},
+};
+
+static struct settings *settings;
+static struct catalog *catalog;
+
+static struct catalog *make_catalog(void)
+{
+    struct catalog *made = catalog_new();
+
+    for (size_t i = 0; i < sizeof(CATALOG) / sizeof(*CATALOG); i++) {
+        struct slice row[7];
+
+        for (unsigned j = 0; j < 7; j++)
+            row[j] = CATALOG[i][j] ? slice_text(CATALOG[i][j]) : slice_of(NULL, 0);
+        assert_true(catalog_add_row(made, row, 7));
+    }
+    catalog_finish(made);
+    return made;
+}
+
+/* A statement, its values and its plan. */
+struct request {
+    struct values values;
+    struct shape *shape;
+    struct plan *plan;
+};
+
+static void begin(struct request *request, struct rules *rules, struct catalog *with,
+                  const char *sql)
+{
+    struct hash128 hash;
+
+    memset(&request->values, 0, sizeof(request->values));
+    finger_text(slice_text(sql), &hash, &request->values);
+    request->shape = shape_new(slice_text(sql), hash, &request->values);
+    request->plan = plan_new(rules, with, request->shape);
+}
+
+static void end(struct request *request)
+{
+    plan_free(request->plan);
+    shape_free(request->shape);
+}
+
+static void bind_text(struct request *request, unsigned index, const char *text)
+{
+    request->values.at[index] = (struct value){.kind = VALUE_TEXT, .bytes = slice_text(text)};
+}
+
+static void put_pinned(const struct plan *plan, const struct values *values, struct buf *out)
+{
+    struct pinned pinned;
+
+    plan_pinned(plan, values, &pinned);
+    for (unsigned i = 0; i < pinned.count; i++) {
+        const struct plan_ref *ref = &plan->refs[pinned.values[i].ref];
+
+        buf_printf(out, "%s%u%s.%s=%.*s", i ? "," : "", pinned.values[i].ref,
+                   pinned.values[i].given ? "+" : "",
+                   ref->relation->dimensions[pinned.values[i].dimension], pinned.values[i].len,
+                   pinned.bytes + pinned.values[i].at);
+    }
+    if (pinned.count == 0)
+        buf_printf(out, "-");
+}
+
+/* "read operation tier route/why class-or-why-not pins". */
+static void put_verdict(const struct request *request, const struct asker *asker, struct buf *out)
+{
+    const struct plan *plan = request->plan;
+    struct verdict verdict;
+
+    plan_judge(plan, &request->values, asker, &verdict);
+    buf_printf(out, "%s %s %s ",
+               plan->everything ? "everything"
+               : !plan->read    ? "write"
+               : plan->anything ? "anything"
+                                : "read",
+               verdict.operation ? verdict.operation->name : "-",
+               verdict.tier < 0 ? "-" : plan->rules->tiers[verdict.tier]);
+    buf_printf(out, "%s/%s %s ", route_text(verdict.route), plan_reason_code(verdict.primary),
+               verdict.cache ? verdict.cache->name : plan_reason_code(verdict.uncached));
+    put_pinned(plan, &request->values, out);
+    buf_put(out, "", 1);
+}
+
+static const struct asker ASKER = {"app", "u", ""};
+
+#define ID7 "00000000-0000-0000-0000-000000000007"
+#define ID8 "00000000-0000-0000-0000-000000000008"
+#define ID9 "00000000-0000-0000-0000-000000000009"
+
+/* A ! before the statement: the catalog is not known. */
+static const struct {
+    const char *sql, *expected;
+} ROWS[] = {
+    {"SELECT * FROM business_evaluations WHERE id = '" ID7 "'",
+     "read single_evaluation_fetch - replica/none tier 0.id=" ID7},
+    {"SELECT * FROM business_evaluations WHERE id = '" ID7
+     "' AND subscription_tier = 'professional'",
+     "read single_evaluation_fetch professional replica/none professional_evaluation 0.id=" ID7},
+    {"SELECT * FROM business_evaluations WHERE id = $1 AND subscription_tier IN ('enterprise', "
+     "'professional')",
+     "read single_evaluation_fetch professional replica/none professional_evaluation -"},
+    {"SELECT * FROM business_evaluations WHERE id = $1 AND subscription_tier IN ('basic', "
+     "'professional')",
+     "read single_evaluation_fetch basic replica/none tier -"},
+    {"SELECT * FROM business_evaluations WHERE id = $1 AND subscription_tier = 'gold'",
+     "read single_evaluation_fetch - replica/none tier -"},
+    {"SELECT professional_data->'financialMetrics' FROM business_evaluations WHERE id = '" ID7 "'",
+     "read jsonb_field - replica/none jsonb_field 0.id=" ID7},
+    {"SELECT avg(health_score) FROM business_evaluations WHERE user_id = '" ID8 "'",
+     "read professional_aggregations - replica/none professional_aggregations 0.user_id=" ID8},
+    {"SELECT id FROM business_evaluations WHERE user_id = '" ID8 "' ORDER BY created_at LIMIT 20",
+     "read user_evaluations_list - replica/none no_rule 0.user_id=" ID8},
+    {"SELECT subscription_tier, count(*) FROM business_evaluations GROUP BY 1",
+     "read analytics - replica/none no_rule -"},
+    {"SELECT id FROM business_evaluations WHERE subscription_tier = 'professional' AND "
+     "health_score > 50",
+     "read professional_evaluation_query professional replica/none no_rule -"},
+    {"SELECT id FROM business_evaluations WHERE subscription_tier = 'basic'",
+     "read basic_evaluation_query basic replica/none no_rule -"},
+    {"SELECT subscription_tier FROM users WHERE id = '" ID8 "'",
+     "read tier_validation - replica/none tier_validation 0.id=" ID8},
+    {"SELECT email FROM users WHERE id = '" ID8 "'", "read - - replica/none no_rule 0.id=" ID8},
+    {"SELECT * FROM business_evaluations e JOIN users u ON u.id = e.user_id WHERE e.id = '" ID7 "'",
+     "read single_evaluation_fetch - replica/none tier 0.id=" ID7},
+    {"UPDATE business_evaluations SET subscription_tier = 'enterprise' WHERE id = '" ID7 "'",
+     "write tier_upgrade_operation enterprise primary/write write 0.id=" ID7},
+    {"UPDATE business_evaluations SET professional_data = '{}' WHERE id = '" ID7 "'",
+     "write professional_data_update - primary/write write 0.id=" ID7},
+    {"UPDATE business_evaluations SET user_id = '" ID9 "' WHERE user_id = '" ID8 "'",
+     "write - - primary/write write 0.user_id=" ID8 ",0+.user_id=" ID9},
+    {"INSERT INTO business_evaluations (user_id, professional_data, subscription_tier) VALUES "
+     "('" ID8 "', '{}', 'professional')",
+     "write professional_data_insert professional primary/write write 0+.user_id=" ID8},
+    {"INSERT INTO business_evaluations (id, user_id) VALUES ('" ID7 "', NULL), (DEFAULT, '" ID8
+     "')",
+     "write - - primary/write write 0+.user_id=" ID8},
+    {"INSERT INTO business_evaluations SELECT * FROM business_evaluations",
+     "write professional_data_insert - primary/write write -"},
+    {"INSERT INTO professional_data_audit (user_id) VALUES ('" ID8 "'::uuid)",
+     "write audit_log_write - primary/write write 0+.user_id=" ID8},
+    {"INSERT INTO users (id) VALUES ('" ID8 "') ON CONFLICT (id) DO UPDATE SET email = 'x'",
+     "write - - primary/write write 0+.id=" ID8 ",1.id=" ID8},
+    {"DELETE FROM professional_data_audit WHERE user_id = '" ID8 "'",
+     "write audit_log_write - primary/write write 0.user_id=" ID8},
+    {"TRUNCATE users", "write - - primary/write write -"},
+    {"TRUNCATE users CASCADE", "everything - - primary/write write -"},
+    {"COPY users FROM STDIN", "write - - primary/write write -"},
+    {"COPY users TO STDOUT", "read - - primary/protocol protocol -"},
+    {"WITH x AS (DELETE FROM plain WHERE id = 1 RETURNING id) SELECT * FROM x",
+     "write - - primary/write write -"},
+    {"WITH x AS (SELECT 1) SELECT * FROM x", "read - - replica/none no_rule -"},
+    {"SELECT 1", "read - - replica/none no_rule -"},
+    {"VALUES (1), (2)", "read - - replica/none no_rule -"},
+    {"TABLE plain", "read - - replica/none no_rule -"},
+    {"SELECT * FROM plain WHERE id = 7", "read - - replica/none no_rule -"},
+    {"SELECT * FROM other", "anything - - primary/relation_unknown relation_unknown -"},
+    {"SELECT * FROM vw", "anything - - replica/none relation_unknown -"},
+    {"SELECT * FROM part", "anything - - replica/none relation_unknown -"},
+    {"SELECT * FROM ruled", "anything - - replica/none relation_unknown -"},
+    {"SELECT * FROM secured", "anything - - replica/none row_security -"},
+    {"SELECT * FROM unl", "anything - - primary/relation_unknown relation_unknown -"},
+    {"SELECT * FROM pg_class", "anything - - primary/system_relation system_relation -"},
+    {"SELECT * FROM information_schema.tables",
+     "anything - - primary/system_relation system_relation -"},
+    {"UPDATE pg_class SET relname = 'x'", "everything - - primary/write write -"},
+    {"UPDATE trig SET v = 1", "everything - - primary/write write -"},
+    {"SELECT * FROM trig", "read - - replica/none no_rule -"},
+    {"DELETE FROM casc", "everything - - primary/write write -"},
+    {"INSERT INTO casc (id) VALUES (1)", "write - - primary/write write -"},
+    {"UPDATE vw SET v = 1", "everything - - primary/write write -"},
+    {"UPDATE other SET v = 1", "everything - - primary/write write -"},
+    {"SELECT * FROM plain FOR UPDATE", "read - - primary/locks locks -"},
+    {"LOCK TABLE plain", "read - - primary/locks locks -"},
+    {"SELECT my_vol()", "everything - - primary/user_function user_function -"},
+    {"SELECT my_stable()", "everything - - primary/user_function user_function -"},
+    {"SELECT my_imm(1)", "anything - - replica/none user_function -"},
+    {"SELECT abs(1)", "everything - - primary/user_function user_function -"},
+    {"SELECT pg_catalog.abs(1)", "read - - replica/none no_rule -"},
+    {"SELECT public.my_imm(1)", "anything - - replica/none user_function -"},
+    {"SELECT public.nothing(1)", "everything - - primary/user_function user_function -"},
+    {"SELECT nothing(1)", "everything - - primary/user_function user_function -"},
+    {"SELECT lower('A')", "read - - replica/none no_rule -"},
+    {"SELECT now()", "read - - replica/none time_dependent -"},
+    {"SELECT current_user", "read - - replica/none time_dependent -"},
+    {"SELECT random()", "read - - primary/volatile_function volatile_function -"},
+    {"SELECT nextval('s')", "read - - primary/volatile_function volatile_function -"},
+    {"SELECT set_config('a.b', 'c', false)", "read - - primary/session session -"},
+    {"SELECT pg_advisory_lock(1)", "read - - primary/session session -"},
+    {"SELECT table_to_xml('plain', true, false, '')",
+     "everything - - primary/volatile_function volatile_function -"},
+    {"SELECT '2020-01-01'::date, 'now'::text", "read - - replica/none no_rule -"},
+    {"SELECT * FROM business_evaluations WHERE user_id = '" ID8
+     "' AND 'today' < 'b' AND health_score > (SELECT avg(v) FROM plain)",
+     "read professional_aggregations - replica/none time_dependent 0.user_id=" ID8},
+    {"SELECT avg(health_score) FROM business_evaluations WHERE user_id = '" ID8
+     "' AND created_at > 'yesterday'",
+     "read professional_aggregations - replica/none time_dependent 0.user_id=" ID8},
+    {"SELECT '(1,2)'::mytype", "anything - - replica/none unknown -"},
+    {"SELECT 1::int4, '{1}'::int[], 'a'::varchar(3), '1'::interval",
+     "read - - replica/none no_rule -"},
+    {"BEGIN", "read - - primary/transaction transaction -"},
+    {"COMMIT", "read - - primary/transaction transaction -"},
+    {"SAVEPOINT a", "read - - primary/transaction transaction -"},
+    {"SET x.y = 1", "read - - primary/session session -"},
+    {"SET LOCAL x.y = 1", "read - - primary/session session -"},
+    {"SHOW ALL", "read - - primary/session session -"},
+    {"DISCARD ALL", "read - - primary/session session -"},
+    {"PREPARE p AS UPDATE plain SET v = 1", "read - - primary/session session -"},
+    {"EXECUTE p", "everything - - primary/unknown unknown -"},
+    {"DEALLOCATE p", "read - - primary/session session -"},
+    {"DECLARE c CURSOR FOR SELECT * FROM plain", "read - - primary/transaction transaction -"},
+    {"FETCH c", "read - - primary/transaction transaction -"},
+    {"LISTEN a", "read - - primary/session session -"},
+    {"NOTIFY a", "read - - primary/session session -"},
+    {"VACUUM plain", "read - - primary/write write -"},
+    {"ANALYZE", "read - - primary/write write -"},
+    {"CHECKPOINT", "read - - primary/write write -"},
+    {"REINDEX TABLE plain", "read - - primary/write write -"},
+    {"CREATE TABLE x (y int)", "everything - - primary/write write -"},
+    {"CREATE TEMP TABLE x (y int)", "everything - - primary/write write -"},
+    {"GRANT SELECT ON plain TO u", "everything - - primary/write write -"},
+    {"REFRESH MATERIALIZED VIEW m", "everything - - primary/write write -"},
+    {"DO 'begin end'", "everything - - primary/unknown unknown -"},
+    {"CALL p()", "everything - - primary/unknown unknown -"},
+    {"PREPARE TRANSACTION 'x'", "everything - - primary/transaction transaction -"},
+    {"COMMIT PREPARED 'x'", "everything - - primary/transaction transaction -"},
+    {"LOAD 'x'", "read - - primary/session session -"},
+    {"EXPLAIN SELECT * FROM plain", "read - - replica/none time_dependent -"},
+    {"EXPLAIN UPDATE plain SET v = 1", "read - - replica/none time_dependent -"},
+    {"EXPLAIN ANALYZE UPDATE plain SET v = 1", "write - - primary/write time_dependent -"},
+    {"SELECT 1; SELECT 2", "read - - primary/batch batch -"},
+    {"SELECT 1; UPDATE plain SET v = 1", "write - - primary/write write -"},
+    {"BEGIN; SELECT 1; COMMIT", "read - - primary/transaction transaction -"},
+    {"selec 1", "everything - - primary/unparsable unparsable -"},
+    {"SELECT 'x", "everything - - primary/unparsable unparsable -"},
+    {";", "read - - primary/protocol protocol -"},
+    {"MERGE INTO plain p USING users u ON p.id = 1 WHEN MATCHED THEN UPDATE SET v = 1 WHEN NOT "
+     "MATCHED THEN INSERT (id) VALUES (2)",
+     "write - - primary/write write -"},
+    {"SELECT id FROM business_evaluations WHERE id = ANY(ARRAY['" ID7 "'::uuid])",
+     "read basic_evaluation_query - replica/none no_rule -"},
+    {"SELECT * FROM users WHERE id = 'not a uuid'",
+     "read tier_validation - replica/none tier_validation -"},
+    {"SELECT * FROM users u WHERE u.id = '" ID7 "'::text::uuid", "read - - replica/none no_rule -"},
+    {"SELECT p.my_vol FROM plain p", "everything - - primary/user_function user_function -"},
+    {"SELECT p.v FROM plain p", "read - - replica/none no_rule -"},
+    {"SELECT * INTO x FROM plain", "everything - - primary/write write -"},
+    {"!SELECT * FROM plain", "anything - - primary/no_catalog no_catalog -"},
+    {"!SELECT lower('a')", "everything - - primary/no_catalog no_catalog -"},
+    {"!SELECT 1", "read - - replica/none no_rule -"},
+    {"!UPDATE plain SET v = 1", "everything - - primary/write write -"},
+    {"!SELECT * FROM pg_class", "anything - - primary/system_relation system_relation -"},
+    {"SELECT lower(status), jsonb_typeof(professional_data) FROM business_evaluations WHERE id = "
+     "'" ID7 "'",
+     "read single_evaluation_fetch - replica/none tier 0.id=" ID7},
+    {"SELECT * FROM users WHERE id = 7", "read tier_validation - replica/none tier_validation -"},
+    {"SELECT * FROM app.users WHERE id = '" ID7 "'",
+     "anything tier_validation - primary/relation_unknown relation_unknown -"},
+    {"SELECT * FROM pg_catalog.pg_class", "anything - - primary/system_relation system_relation -"},
+    {"UPDATE users SET id = '" ID9 "'::uuid WHERE id = '" ID8 "'",
+     "write - - primary/write write 0.id=" ID8 ",0+.id=" ID9},
+    {"UPDATE users SET id = DEFAULT WHERE id = '" ID8 "'",
+     "write - - primary/write write 0.id=" ID8},
+    {"DELETE FROM users USING plain WHERE users.id = '" ID8 "' AND plain.v = 1",
+     "write - - primary/write write 0.id=" ID8},
+    {"SELECT '{1}'::_int4, 'a'::public.mood", "anything - - replica/none unknown -"},
+    {"SELECT count(*) FROM plain", "read - - replica/none no_rule -"},
+    {"SELECT my_agg(v) FROM plain", "everything - - primary/user_function user_function -"},
+    {"INSERT INTO plain (id, v) SELECT my_vol(), 1", "everything - - primary/write write -"},
+    {"SELECT * FROM plain LIMIT my_imm(1)", "anything - - replica/none user_function -"},
+};
+
+static void judge_all(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(ROWS) / sizeof(*ROWS); i++) {
+        bool blind = ROWS[i].sql[0] == '!';
+        struct request request;
+        struct buf out = {0};
+
+        begin(&request, settings->rules, blind ? NULL : catalog, ROWS[i].sql + blind);
+        put_verdict(&request, &ASKER, &out);
+        if (strcmp((const char *)out.at, ROWS[i].expected) != 0)
+            fail_msg("%s\n  is  %s\n  not %s", ROWS[i].sql, (const char *)out.at, ROWS[i].expected);
+        buf_clear(&out);
+        end(&request);
+    }
+}
+
+/* What always holds, whatever the statement: a wrong answer would follow from its opposite. */
+static void hold_always(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(ROWS) / sizeof(*ROWS); i++) {
+        bool blind = ROWS[i].sql[0] == '!';
+        struct request request;
+        struct verdict verdict;
+
+        begin(&request, settings->rules, blind ? NULL : catalog, ROWS[i].sql + blind);
+        plan_judge(request.plan, &request.values, &ASKER, &verdict);
+        if (!request.plan->read) {
+            assert_null(verdict.cache);
+            assert_int_equal(verdict.route, ROUTE_PRIMARY);
+        }
+        assert_false(request.plan->everything && request.plan->read);
+        assert_false(request.plan->anything && verdict.cache);
+        assert_true((verdict.cache != NULL) == (verdict.uncached == PLAN_NONE));
+        assert_true((verdict.route == ROUTE_PRIMARY) == (verdict.primary != PLAN_NONE));
+        for (unsigned j = 0; j < request.plan->nrefs; j++)
+            if (request.plan->refs[j].relation)
+                assert_true(request.plan->refs[j].certain);
+        end(&request);
+    }
+}
+
+/* Tiers and moving dates come as parameters too, and change nothing of the shape. */
+static void judge_parameters(void **state)
+{
+    static const struct {
+        const char *tier, *other, *expected;
+    } rows[] = {
+        {"professional", "x", "professional professional_evaluation"},
+        {"enterprise", "x", "enterprise professional_evaluation"},
+        {"basic", "x", "basic tier"},
+        {"gold", "x", "- tier"},
+        {"professional", "today", "professional time_dependent"},
+    };
+    struct request request;
+
+    (void)state;
+    begin(&request, settings->rules, catalog,
+          "SELECT * FROM business_evaluations WHERE id = '" ID7 "' AND subscription_tier = $1 AND "
+          "created_at > $2");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct verdict verdict;
+        char said[80];
+
+        bind_text(&request, 1, rows[i].tier);
+        bind_text(&request, 2, rows[i].other);
+        plan_judge(request.plan, &request.values, &ASKER, &verdict);
+        snprintf(said, sizeof(said), "%s %s",
+                 verdict.tier < 0 ? "-" : settings->rules->tiers[verdict.tier],
+                 verdict.cache ? verdict.cache->name : plan_reason_code(verdict.uncached));
+        assert_string_equal(said, rows[i].expected);
+    }
+    end(&request);
+}
+
+/* A row, or no row: only then has a read of it nothing to fear from an insert. */
+static void find_alone(void **state)
+{
+    static const struct {
+        const char *sql;
+        bool alone;
+    } rows[] = {
+        {"SELECT * FROM plain WHERE id = 1", true},
+        {"SELECT id FROM plain WHERE id = 1 AND v > 2", true},
+        {"SELECT count(*) FROM plain WHERE id = 1", false},
+        {"SELECT 1 UNION SELECT id FROM plain WHERE id = 1", false},
+        {"SELECT * FROM (SELECT 1) x LEFT JOIN plain ON id = 1", false},
+        {"SELECT * FROM plain p, users u WHERE p.id = 1", false},
+        {"SELECT * FROM plain WHERE id = 1; SELECT 1", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct request request;
+
+        begin(&request, settings->rules, catalog, rows[i].sql);
+        if (request.plan->refs[0].alone != rows[i].alone)
+            fail_msg("%s", rows[i].sql);
+        end(&request);
+    }
+}
+
+/* More values than are kept: no key can be made of them. */
+static void refuse_many_values(void **state)
+{
+    struct buf sql = {0};
+    struct request request;
+    struct verdict verdict;
+
+    (void)state;
+    buf_printf(&sql, "SELECT * FROM users WHERE id = '" ID7 "' AND subscription_tier IN ('a'");
+    for (unsigned i = 0; i < VALUES_MAX; i++)
+        buf_printf(&sql, ", 'b%u'", i);
+    buf_printf(&sql, ")");
+    buf_put(&sql, "", 1);
+    begin(&request, settings->rules, catalog, (const char *)sql.at);
+    plan_judge(request.plan, &request.values, &ASKER, &verdict);
+    assert_string_equal(verdict.operation->name, "tier_validation");
+    assert_int_equal(verdict.uncached, PLAN_VALUES);
+    end(&request);
+    buf_clear(&sql);
+}
+
+static const char OWN_RULES[] =
+    "databases: { app: { primary: \"postgresql://a@h/a\" }, other: { primary: "
+    "\"postgresql://a@h/b\" } }\n"
+    "auth: { type: trust }\n"
+    "relations: { plain: { dimensions: [id] }, s.plain2: {} }\n"
+    "defaults: { reads: primary, freshness: 3s }\n"
+    "operations:\n"
+    "  by_role: { match: { role: [boss, chief], statement: select } }\n"
+    "  by_database: { match: { database: other } }\n"
+    "  by_application: { match: { application_name: report }, route: replica, freshness: "
+    "unbounded }\n"
+    "  sets_v: { match: { statement: [insert, update], relation: plain, sets: [v] } }\n"
+    "  reads_v: { match: { reads: [v, id], aggregate: false } }\n"
+    "  path: { match: { json_path: doc.a.b } }\n"
+    "  other_schema: { match: { relation: s.plain2 } }\n";
+
+static const struct {
+    struct asker asker;
+    const char *sql, *expected; /* operation route freshness */
+} ASKERS[] = {
+    {{"app", "boss", ""}, "SELECT 1", "by_role primary 1"},
+    {{"app", "boss", ""}, "UPDATE plain SET id = 1", "- primary 1"},
+    {{"other", "u", ""}, "SELECT 1", "by_database primary 1"},
+    {{"other", "chief", "report"}, "SELECT 1", "by_role primary 1"},
+    {{"app", "u", "report"}, "SELECT 1", "by_application replica 2"},
+    {{"app", "u", "report"}, "UPDATE plain SET v = 1", "by_application primary 2"},
+    {{"app", "u", "reports"}, "SELECT 1", "- primary 1"},
+    {{"app", "u", ""}, "UPDATE plain SET v = 1", "sets_v primary 1"},
+    {{"app", "u", ""}, "INSERT INTO plain VALUES (1, 2)", "sets_v primary 1"},
+    {{"app", "u", ""}, "INSERT INTO plain (id) VALUES (1)", "- primary 1"},
+    {{"app", "u", ""}, "SELECT v, id FROM plain", "reads_v primary 1"},
+    {{"app", "u", ""}, "SELECT * FROM plain", "reads_v primary 1"},
+    {{"app", "u", ""}, "SELECT v FROM plain", "- primary 1"},
+    {{"app", "u", ""}, "SELECT id, count(v) FROM plain GROUP BY 1", "- primary 1"},
+    {{"app", "u", ""}, "SELECT doc->'a'->'b'->>'c' FROM plain", "path primary 1"},
+    {{"app", "u", ""}, "SELECT doc->'a'->>'bc' FROM plain", "- primary 1"},
+    {{"app", "u", ""}, "SELECT id FROM s.plain2", "other_schema primary 1"},
+    {{"app", "u", ""}, "SELECT id FROM plain2", "other_schema primary 1"},
+    {{"app", "u", ""}, "SELECT id FROM t.plain2", "- primary 1"},
+};
+
+static void judge_askers(void **state)
+{
+    char path[] = "/tmp/test_plan_XXXXXX";
+    int file = mkstemp(path);
+    struct diag diag = {0};
+    struct settings *own;
+
+    (void)state;
+    assert_true(write(file, OWN_RULES, strlen(OWN_RULES)) == (ssize_t)strlen(OWN_RULES));
+    close(file);
+    own = settings_load(path, &diag);
+    unlink(path);
+    assert_non_null(own);
+    for (size_t i = 0; i < sizeof(ASKERS) / sizeof(*ASKERS); i++) {
+        struct request request;
+        struct verdict verdict;
+        char said[80];
+
+        begin(&request, own->rules, catalog, ASKERS[i].sql);
+        plan_judge(request.plan, &request.values, &ASKERS[i].asker, &verdict);
+        snprintf(said, sizeof(said), "%s %s %d", verdict.operation ? verdict.operation->name : "-",
+                 route_text(verdict.route), verdict.freshness);
+        if (strcmp(said, ASKERS[i].expected) != 0)
+            fail_msg("%s by %s\n  is  %s\n  not %s", ASKERS[i].sql, ASKERS[i].asker.user, said,
+                     ASKERS[i].expected);
+        end(&request);
+    }
+    settings_free(own);
+}
+
+static void describe(void **state)
+{
+    struct request request;
+    struct buf out = {0};
+
+    (void)state;
+    begin(&request, settings->rules, catalog,
+          "SELECT avg(health_score) FROM business_evaluations WHERE user_id = $1 AND id = '" ID7
+          "'");
+    describe_plan(request.plan, &request.values, &ASKER, &out);
+    buf_put(&out, "", 1);
+    assert_non_null(strstr((const char *)out.at,
+                           "statements: select\n"
+                           "effect: no rows are changed\n"
+                           "read: business_evaluations id = " ID7 " user_id = $1\n"
+                           "operation: professional_aggregations (line "));
+    assert_non_null(strstr((const char *)out.at, "tier: not told\n"
+                                                 "cached: for 2h at most\n"
+                                                 "cache class: professional_aggregations\n"
+                                                 "cache key: prof_agg:$1:avg(health_score):<hash>\n"
+                                                 "route: replica\n"
+                                                 "freshness: causal\n"
+                                                 "target: none\n"));
+    buf_clear(&out);
+    end(&request);
+}
+
+/* A plan keeps what it was made of. */
+static void outlive_owners(void **state)
+{
+    struct catalog *own = make_catalog();
+    struct request request;
+    struct buf out = {0};
+
+    (void)state;
+    begin(&request, settings->rules, own, "SELECT * FROM plain");
+    catalog_unref(own);
+    put_verdict(&request, &ASKER, &out);
+    assert_string_equal((const char *)out.at, "read - - replica/none no_rule -");
+    buf_clear(&out);
+    end(&request);
+}
+
+static int set_up(void **state)
+{
+    struct diag diag = {0};
+
+    (void)state;
+    setenv("DATABASE_PRIMARY_URL", "postgresql://app@127.0.0.1:5432/app", 1);
+    settings = settings_load("../../conf/pgtier.yaml", &diag);
+    catalog = make_catalog();
+    return !settings;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    catalog_unref(catalog);
+    settings_free(settings);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(judge_all),          cmocka_unit_test(hold_always),
+        cmocka_unit_test(judge_parameters),   cmocka_unit_test(find_alone),
+        cmocka_unit_test(refuse_many_values), cmocka_unit_test(judge_askers),
+        cmocka_unit_test(describe),           cmocka_unit_test(outlive_owners),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
