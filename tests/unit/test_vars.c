@@ -1,0 +1,165 @@
+/* Settings: what a server must be told so that it is as a session wants it. */
+#include "pool/vars.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+/* "name=value name=value", a name with an exclamation mark before it is reported. */
+static void fill(struct vars *vars, const char *text)
+{
+    while (*text) {
+        size_t len = strcspn(text, ";"), name = strcspn(text, "=");
+        bool reported = *text == '!';
+
+        vars_set(vars, slice_of(text + reported, name - reported),
+                 slice_of(text + name + 1, len - name - 1), reported);
+        text += len + (text[len] == ';');
+    }
+}
+
+static const struct {
+    const char *server, *session, *sql;
+} matches[] = {
+    {"", "", ""},
+    {"!TimeZone=UTC", "TimeZone=UTC", ""},
+    {"!TimeZone=UTC", "timezone=UTC", ""},
+    {"!TimeZone=UTC", "", ""},
+    {"!application_name=", "application_name=psql",
+     "SELECT pg_catalog.set_config('application_name','psql',false);"},
+    {"!TimeZone=UTC", "TimeZone=utc", "SELECT pg_catalog.set_config('TimeZone','utc',false);"},
+    {"", "search_path=a, b", "SELECT pg_catalog.set_config('search_path','a, b',false);"},
+    {"", "application_name=it's",
+     "SELECT pg_catalog.set_config('application_name','it''s',false);"},
+    {"", "application_name=a\\b",
+     "SELECT pg_catalog.set_config('application_name', E'a\\\\b',false);"},
+    {"", "application_name=\\'",
+     "SELECT pg_catalog.set_config('application_name', E'\\\\''',false);"},
+    {"", "my.x'y=1", "SELECT pg_catalog.set_config('my.x''y','1',false);"},
+    {"my.own=1", "", "RESET \"my\".\"own\";"},
+    {"a\"b=1", "", "RESET \"a\"\"b\";"},
+    {"work_mem=1MB;!TimeZone=UTC;statement_timeout=5", "statement_timeout=7",
+     "RESET \"work_mem\";SELECT pg_catalog.set_config('statement_timeout','7',false);"},
+    {"a=1;b=2;c=3", "b=2", "RESET \"a\";RESET \"c\";"},
+};
+
+static void matching(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(matches) / sizeof(*matches); i++) {
+        struct vars server = {0}, session = {0};
+        struct buf sql = {0};
+        char text[512];
+        bool differs;
+
+        fill(&server, matches[i].server);
+        fill(&session, matches[i].session);
+        differs = vars_match(&server, &session, &sql);
+        snprintf(text, sizeof(text), "%.*s", (int)buf_len(&sql),
+                 sql.at ? (const char *)buf_slice(&sql).at : "");
+        assert_string_equal(text, matches[i].sql);
+        assert_int_equal(differs, *matches[i].sql != '\0');
+        /* What was told once is known. */
+        assert_false(vars_match(&server, &session, &sql));
+        buf_clear(&sql);
+        vars_clear(&server);
+        vars_clear(&session);
+    }
+}
+
+static void sql_is_appended(void **state)
+{
+    struct vars server = {0}, session = {0};
+    struct buf sql = {0};
+
+    (void)state;
+    fill(&server, "a=1");
+    buf_printf(&sql, "SELECT 1;");
+    assert_false(vars_match(&server, &server, &sql));
+    assert_true(slice_is(buf_slice(&sql), "SELECT 1;"));
+    assert_true(vars_match(&server, &session, &sql));
+    assert_true(slice_is(buf_slice(&sql), "SELECT 1;RESET \"a\";"));
+    buf_clear(&sql);
+    vars_clear(&server);
+}
+
+static void set_find_remove(void **state)
+{
+    struct vars vars = {0};
+
+    (void)state;
+    fill(&vars, "DateStyle=ISO;!TimeZone=UTC");
+    assert_string_equal(vars_find(&vars, SLICE("datestyle"))->value, "ISO");
+    assert_false(vars_find(&vars, SLICE("datestyle"))->reported);
+    assert_null(vars_find(&vars, SLICE("dates")));
+    /* The server's word makes it reported for good. */
+    fill(&vars, "!datestyle=German");
+    fill(&vars, "DATESTYLE=German");
+    fill(&vars, "DateStyle=SQL");
+    assert_string_equal(vars_find(&vars, SLICE("DateStyle"))->value, "SQL");
+    assert_true(vars_find(&vars, SLICE("DateStyle"))->reported);
+    assert_int_equal(vars.count, 2);
+    vars_remove(&vars, SLICE("DATEstyle"));
+    vars_remove(&vars, SLICE("DATEstyle"));
+    assert_null(vars_find(&vars, SLICE("DateStyle")));
+    assert_string_equal(vars_find(&vars, SLICE("TimeZone"))->value, "UTC");
+    for (unsigned i = 0; i < 100; i++) {
+        char name[8];
+
+        snprintf(name, sizeof(name), "v%u", i);
+        vars_set(&vars, slice_text(name), slice_text(name), false);
+    }
+    assert_string_equal(vars_find(&vars, SLICE("V77"))->value, "v77");
+    vars_clear(&vars);
+    assert_null(vars_find(&vars, SLICE("TimeZone")));
+}
+
+static uint64_t hash_of(const char *text, bool results)
+{
+    struct vars vars = {0};
+    uint64_t hash;
+
+    fill(&vars, text);
+    hash = vars_hash(&vars, results);
+    vars_clear(&vars);
+    return hash;
+}
+
+static void hashing(void **state)
+{
+    (void)state;
+    assert_int_equal(hash_of("a=1;b=2;c=3", false), hash_of("c=3;a=1;b=2", false));
+    assert_int_equal(hash_of("TimeZone=UTC", true), hash_of("timezone=UTC", true));
+    assert_int_not_equal(hash_of("a=1;b=2", false), hash_of("a=2;b=1", false));
+    assert_int_not_equal(hash_of("a=1", false), hash_of("a=1;b=2", false));
+    assert_int_not_equal(hash_of("TimeZone=UTC", true), hash_of("TimeZone=CET", true));
+    assert_int_not_equal(hash_of("a=b", true), hash_of("b=a", true));
+    /* Who asks does not change what is answered. */
+    assert_int_equal(hash_of("a=1;application_name=x", true), hash_of("a=1", true));
+    assert_int_not_equal(hash_of("a=1;application_name=x", false), hash_of("a=1", false));
+    assert_int_equal(hash_of("", false), 0);
+}
+
+static void settable(void **state)
+{
+    (void)state;
+    assert_true(vars_settable(SLICE("timezone")));
+    assert_true(vars_settable(SLICE("application_name")));
+    assert_false(vars_settable(SLICE("server_version")));
+    assert_false(vars_settable(SLICE("is_superuser")));
+    assert_false(vars_settable(SLICE("")));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(matching),        cmocka_unit_test(sql_is_appended),
+        cmocka_unit_test(set_find_remove), cmocka_unit_test(hashing),
+        cmocka_unit_test(settable),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
