@@ -1,13 +1,13 @@
-/* The verdict on a shape: what does not depend on values is decided once, the rest in a few compares
- * per request. Pure. */
+/* The verdict on a shape: what does not depend on values is decided once, the rest in a few
+ * compares per request. Pure. */
 #pragma once
 
 #include "rules/rules.h"
 #include "sql/catalog.h"
 #include "sql/shape.h"
 
-/* Why a read is not cached, or goes to the primary; the codes are labels of metrics and explanations.
- * name, code, sentence */
+/* Why a read is not cached, or goes to the primary; the codes are labels of metrics and
+ * explanations. name, code, sentence */
 #define PLAN_REASONS(X)                                                                            \
     X(NONE, "none", "nothing stands in the way")                                                   \
     X(WRITE, "write", "it may change rows")                                                        \
@@ -30,7 +30,8 @@
     X(NOT_ON_STANDBY, "not_on_standby", "a standby refused it before")                             \
     X(VALUES, "too_many_values", "it has more than 64 values")                                     \
     X(PROTOCOL, "protocol", "the request is not a plain Query or Parse, Bind, Execute, Sync")      \
-    X(PENDING, "write_pending", "a write that it depends on has just been committed or is under way") \
+    X(PENDING, "write_pending",                                                                    \
+      "a write that it depends on has just been committed or is under way")                        \
     X(LAG, "replica_lag", "no replica has replayed what it needs")                                 \
     X(NO_REPLICA, "no_replica", "no replica is healthy")                                           \
     X(CACHE_AWAY, "cache_away", "the cache store does not answer")
@@ -46,9 +47,9 @@ const char *plan_reason_text(enum plan_reason reason);
 
 /* A dimension pinned, set or inserted. */
 struct plan_dim {
-    uint8_t dimension;    /* index in relation.dimensions */
-    enum value_type type; /* of the column; TYPE_NONE: nothing is known of its values */
-    bool unique;          /* declared and true in the catalog */
+    uint8_t dimension;     /* index in relation.dimensions */
+    enum value_type type;  /* of the column; TYPE_NONE: nothing is known of its values */
+    bool unique;           /* declared and true in the catalog */
     const int16_t *values; /* value indexes, or GIVEN_x */
     unsigned nvalues;
 };
@@ -57,17 +58,17 @@ struct plan_dim {
 struct plan_ref {
     const struct shape_ref *ref;
     const struct relation *relation; /* NULL: not declared, or not proved to be what it says */
-    uint64_t id;       /* names the relation: a hash of schema.name */
-    bool certain;      /* the catalog shows an ordinary table, so that `id` is all there is to it */
-    const struct plan_dim *pins;   /* READ, UPDATE, DELETE: declared dimensions pinned by WHERE */
+    uint64_t id;                     /* names the relation: a hash of schema.name */
+    bool certain; /* the catalog shows an ordinary table, so that `id` is all there is to it */
+    const struct plan_dim *pins; /* READ, UPDATE, DELETE: declared dimensions pinned by WHERE */
     unsigned npins;
-    const struct plan_dim *given;  /* INSERT: a dimension's values row by row; UPDATE: dimensions
-                                      that SET assigns. A dimension not in it: INSERT leaves it
-                                      to the server (DEFAULT); UPDATE leaves it as it is */
+    const struct plan_dim *given; /* INSERT: a dimension's values row by row; UPDATE: dimensions
+                                     that SET assigns. A dimension not in it: INSERT leaves it
+                                     to the server (DEFAULT); UPDATE leaves it as it is */
     unsigned ngiven;
-    bool upsert;       /* INSERT .. ON CONFLICT DO UPDATE is in the same statement */
-    bool alone;        /* READ: its statement is a plain SELECT of this one relation, no aggregate,
-                          no grouping, no set operation, no LIMIT/OFFSET 0 games: row or no row */
+    bool upsert; /* INSERT .. ON CONFLICT DO UPDATE is in the same statement */
+    bool alone;  /* READ: its statement is a plain SELECT of this one relation, no aggregate,
+                    no grouping, no set operation, no LIMIT/OFFSET 0 games: row or no row */
 };
 
 struct plan {
@@ -76,14 +77,14 @@ struct plan {
     const struct shape *shape;     /* outlives the plan */
     struct plan_ref *refs;
     unsigned nrefs;
-    bool read;          /* proved to change no row: else it is a write. So are what only belongs to a
-                           transaction or session (BEGIN, SET, LISTEN, NOTIFY, FETCH, VACUUM) and what
-                           locks (FOR UPDATE, LOCK): they touch no cell, and `primary` keeps them there */
-    bool everything;    /* a write that nobody can bound: touches (database, *) */
-    bool anything;      /* a read whose relations are not all certain: depends on (database, any) */
-    enum plan_reason primary; /* why only on the primary, NONE: may run on a standby */
+    bool read;       /* proved to change no row: else it is a write. So are what only belongs to a
+                        transaction or session (BEGIN, SET, LISTEN, NOTIFY, FETCH, VACUUM) and what
+                        locks (FOR UPDATE, LOCK): they touch no cell, and `primary` keeps them there */
+    bool everything; /* a write that nobody can bound: touches (database, *) */
+    bool anything;   /* a read whose relations are not all certain: depends on (database, any) */
+    enum plan_reason primary;  /* why only on the primary, NONE: may run on a standby */
     enum plan_reason uncached; /* why not cached whatever the values, NONE: the operation decides */
-    void *memory;       /* private */
+    void *memory;              /* private */
 };
 
 /* Compiles. `catalog` may be NULL: then every relation is uncertain. Give back with plan_free. */
@@ -100,8 +101,8 @@ struct verdict {
     int tier;                          /* index in rules.tiers, or -1 */
     const struct cache_class *cache;   /* NULL: not cached, see `uncached` */
     enum plan_reason uncached;
-    enum route route;                  /* where the rules want it; PRIMARY always for writes */
-    enum plan_reason primary;          /* why PRIMARY */
+    enum route route;         /* where the rules want it; PRIMARY always for writes */
+    enum plan_reason primary; /* why PRIMARY */
     enum freshness freshness;
     int64_t bound;
 };

@@ -190,9 +190,9 @@ static void resolve_uncertain(struct plan *plan, const struct shape_ref *ref,
         return;
     }
     plan_anything(plan, plan->catalog ? PLAN_RELATION : PLAN_NO_CATALOG);
-    /* What is not in the catalog may be a temporary table; what is unlogged or foreign has no LSN.
-     */
-    if (!found || found->persistence != 'p' || found->kind == 'f')
+    /* What is not in the catalog may be a temporary table; a sequence moves without a write; what
+     * is unlogged or foreign has no LSN. */
+    if (!found || found->persistence != 'p' || strchr("Sf", found->kind))
         plan_on_primary(plan, plan->catalog ? PLAN_RELATION : PLAN_NO_CATALOG);
 }
 

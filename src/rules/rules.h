@@ -23,11 +23,11 @@ enum freshness { FRESH_CAUSAL, FRESH_BOUND, FRESH_UNBOUNDED };
 
 struct cache_class {
     const char *name;
-    const char *key;      /* "prof_eval:{user_id}:{id}" */
-    int64_t ttl;          /* ns */
-    uint32_t tiers;       /* bit i: tier i may be cached; 0: any query, its tier known or not */
+    const char *key; /* "prof_eval:{user_id}:{id}" */
+    int64_t ttl;     /* ns */
+    uint32_t tiers;  /* bit i: tier i may be cached; 0: any query, its tier known or not */
     bool compress;
-    uint64_t max_size;    /* bytes of all entries of the class in a memory store; 0: no own bound */
+    uint64_t max_size; /* bytes of all entries of the class in a memory store; 0: no own bound */
     unsigned index;
 };
 
@@ -36,7 +36,7 @@ struct operation_match;
 struct operation {
     const char *name;
     const struct operation_match *match;
-    int64_t target; /* ns; 0: none */
+    int64_t target;                  /* ns; 0: none */
     const struct cache_class *cache; /* NULL: not cached */
     bool has_route;
     enum route route;
