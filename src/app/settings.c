@@ -9,6 +9,7 @@
 #include "conf/field.h"
 #include "conf/url.h"
 #include "rules/load.h"
+#include "wire/scram.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define AT(member)   .at = offsetof(struct settings, member)
@@ -246,6 +247,7 @@ static const struct field DATABASE[] = {
      .least = MILLIS,
      .most = 1440 * MINUTES,
      .preset = "5s",
+     .reload = FIELD_RESTART,
      .help = "a replica that is further behind is not used"},
 };
 
@@ -417,12 +419,27 @@ static void load_databases(struct loading *loading)
         load_database(loading, &databases[loading->settings->ndatabases++], child);
 }
 
+static void check_secret(struct loading *loading, const struct settings_user *user,
+                         const struct yaml *node)
+{
+    struct scram_secret secret;
+
+    if (user->password && strncmp(user->password, "SCRAM-SHA-256$", 14) == 0 &&
+        !scram_secret_parse(slice_text(user->password), &secret))
+        diag_add(loading->diag, node->line, node->column,
+                 "the secret of `%s` is not of the form "
+                 "SCRAM-SHA-256$iterations:salt$stored:server",
+                 user->name);
+}
+
 static void check_user(struct loading *loading, const struct settings_user *users, unsigned count,
                        const struct yaml *node)
 {
     const struct settings_user *user = &users[count];
     const struct yaml *password = yaml_child(node, "password");
 
+    if (password)
+        check_secret(loading, user, password);
     if (loading->settings->auth.kind == AUTH_SCRAM && !user->password &&
         !(password && password->unset))
         diag_add(loading->diag, node->line, node->column,

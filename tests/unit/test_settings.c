@@ -29,6 +29,10 @@ static struct settings *load(const char *text, struct diag *diag)
     return settings_load(path, diag);
 }
 
+#define SECRET                                                                                     \
+    "SCRAM-SHA-256$4096:MDEyMzQ1Njc4OWFiY2RlZg==$AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=:"    \
+    "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+
 #define LEAST "databases: { app: { primary: \"postgresql://app@h/app\" } }\nauth: { type: trust }\n"
 
 static void take_presets(void **state)
@@ -80,7 +84,7 @@ static void take_values(void **state)
                     "  type: scram-sha-256\n"
                     "  users:\n"
                     "    - { name: a, password: secret }\n"
-                    "    - { name: b, password: 'SCRAM-SHA-256$4096:salt$x:y' }\n"
+                    "    - { name: b, password: '" SECRET "' }\n"
                     "admin: { users: a }\n"
                     "targets: { cache_hit_ratio: 85%, concurrent_users: 500 }\n"
                     "pool: { mode: session, size: 3 }\n"
@@ -95,7 +99,7 @@ static void take_values(void **state)
     assert_int_equal(settings->databases[0].replicas[1].priority, 3);
     assert_int_equal(settings->databases[0].max_lag, INT64_C(1500000000));
     assert_int_equal(settings->auth.nusers, 2);
-    assert_string_equal(settings->auth.users[1].password, "SCRAM-SHA-256$4096:salt$x:y");
+    assert_string_equal(settings->auth.users[1].password, SECRET);
     assert_string_equal(settings->admin.users[0], "a");
     assert_true(settings->targets.cache_hit_ratio > 0.84 &&
                 settings->targets.cache_hit_ratio < 0.86);
@@ -266,6 +270,9 @@ static const struct {
      "f:2:57: user `a` stands twice here\n"
      "f:2:83: `auth.users.name` is missing: the user's name\n"
      "f:2:85: unknown key `pasword`: did you mean `password`?\n"},
+    {"databases: { a: { primary: \"postgresql://u@h/a\" } }\n"
+     "auth: { users: [ { name: a, password: SCRAM-SHA-256$4096:salt$x:y } ] }\n",
+     "f:2:39: the secret of `a` is not of the form SCRAM-SHA-256$iterations:salt$stored:server\n"},
     {"[a, b]\n", "f:1:1: the file must be a map of sections, not a list\n"},
 };
 
