@@ -39,16 +39,14 @@ static void ledger_opened(void *owner, uint64_t floor)
 {
     struct database *database = owner;
 
-    ledger_open(database->ledger, floor);
+    database_opened(database, floor);
     log_info("ledger", "database %s: open from %X/%X on", database->name, (unsigned)(floor >> 32),
              (unsigned)floor);
 }
 
 static void ledger_closed(void *owner)
 {
-    struct database *database = owner;
-
-    ledger_shut(database->ledger);
+    database_shut(owner);
 }
 
 static void catalog_came(void *owner, struct catalog *catalog)
@@ -102,7 +100,7 @@ static bool open_database(struct proxy *proxy, struct database *database,
     database->rooms = &proxy->rooms;
     database->max_lag = from->max_lag;
     database->has_replicas = from->nreplicas > 0;
-    ring_init(&database->settling);
+    ring_init(&database->transactions);
     database->ledger = ledger_new(proxy->settings->limits.ledger_cells);
     shapes_init(&database->shapes, proxy->settings->limits.shapes, free_plan);
     database->pools = pool_set_new(proxy->rooms.loop, &pools);
@@ -140,8 +138,11 @@ static void took_client(void *owner, struct stream *stream)
 static bool add_users(struct proxy *proxy)
 {
     const struct settings *settings = proxy->settings;
+    struct users *before = proxy->rooms.users;
 
     proxy->rooms.users = users_new(settings->auth.kind == AUTH_SCRAM ? USER_SCRAM : USER_TRUST);
+    if (before)
+        users_follow(proxy->rooms.users, before);
     for (unsigned i = 0; i < settings->auth.nusers; i++) {
         const struct settings_user *user = &settings->auth.users[i];
 

@@ -82,6 +82,8 @@ void session_say(struct session *session, const char *severity, const struct err
 void session_fatal(struct session *session, const struct err *err);
 /* Ends it without a word. */
 void session_end(struct session *session);
+/* ReadyForQuery into the outbox: an exchange has ended. */
+void session_ready(struct session *session);
 /* The request is over: whatever else was sent is worked off. */
 void session_go_on(struct session *session);
 void session_touch_settings(struct session *session);
@@ -121,6 +123,10 @@ enum outcome enter_route(struct session *session);
 enum outcome enter_take(struct session *session);
 void leave_take(struct session *session, bool ok);
 enum outcome enter_relay(struct session *session);
+
+/* step_answer.c */
+/* The server has accepted every Parse of the request. */
+void answer_prove(struct session *session, const struct request *request);
 
 /* step_route.c */
 struct pool *session_pool(struct session *session, struct node *node);

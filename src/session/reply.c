@@ -180,9 +180,8 @@ static void ready(void *owner, uint8_t status)
     session->status = status;
     if (session->exchange_failed)
         names_fail(&session->names, session->exchange, session->parses_done);
-    session->exchange++;
-    session->parses = session->parses_done = 0;
-    session->exchange_failed = false;
+    else if (request && session->parses)
+        answer_prove(session, request);
     if (request)
         steps_answered(session);
 }

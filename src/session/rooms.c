@@ -11,6 +11,30 @@ struct database *rooms_database(struct rooms *rooms, struct slice name)
     return NULL;
 }
 
+static void reopen(struct lsn_wish *wish, uint64_t lsn)
+{
+    database_opened(wish->owner, lsn);
+}
+
+/* Reads under the new rules look at other cells than writes under the old ones have touched: nobody
+ * is answered by cache or replica until a position of after the change is known. A ledger that is
+ * shut is opened by the topology. */
+static void start_anew(struct database *database)
+{
+    bool was_open = ledger_is_open(database->ledger);
+
+    database->plan_epoch++;
+    transactions_blur(database);
+    ledger_shut(database->ledger);
+    topology_lsn_leave(database->topology, &database->reopen);
+    if (!was_open && !database->reopening)
+        return;
+    database->reopening = true;
+    database->reopen.told = reopen;
+    database->reopen.owner = database;
+    topology_lsn(database->topology, &database->reopen);
+}
+
 void rooms_set_rules(struct rooms *rooms, struct rules *rules)
 {
     struct rules *before = rooms->rules;
@@ -20,7 +44,21 @@ void rooms_set_rules(struct rooms *rooms, struct rules *rules)
     rules_unref(before);
     cache_set_classes(rooms->cache, rules);
     for (unsigned i = 0; i < rooms->ndatabases; i++)
-        rooms->databases[i].plan_epoch++;
+        start_anew(&rooms->databases[i]);
+}
+
+void database_opened(struct database *database, uint64_t floor)
+{
+    topology_lsn_leave(database->topology, &database->reopen);
+    database->reopening = false;
+    ledger_open(database->ledger, floor);
+}
+
+void database_shut(struct database *database)
+{
+    topology_lsn_leave(database->topology, &database->reopen);
+    database->reopening = false;
+    ledger_shut(database->ledger);
 }
 
 void database_set_catalog(struct database *database, struct catalog *catalog)

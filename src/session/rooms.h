@@ -30,7 +30,9 @@ struct database {
     unsigned turn; /* of replicas */
     unsigned ddl;  /* statements under way that may change the catalog */
     struct statements statements;
-    struct ring settling; /* ended transactions whose LSN is not known yet */
+    struct ring transactions; /* with writes, or ended and not settled in the ledger yet */
+    struct lsn_wish reopen;   /* after a change of the rules */
+    bool reopening;
 };
 
 /* Answers on a virtual database: see admin/console.h. */
@@ -66,14 +68,21 @@ struct rooms {
 };
 
 struct database *rooms_database(struct rooms *rooms, struct slice name);
-/* New rules or a new catalog: every plan is compiled anew at its next use. */
+/* New rules: every plan is compiled anew at its next use, and what the ledgers know starts anew,
+ * since cells are named by the rules. */
 void rooms_set_rules(struct rooms *rooms, struct rules *rules);
+/* What the topology says of the primary; see its header. */
+void database_opened(struct database *database, uint64_t floor);
+void database_shut(struct database *database);
 void database_set_catalog(struct database *database, struct catalog *catalog);
 /* A statement that may change the catalog is about to be sent; its transaction has ended, one way
  * or the other. Until then, and until the catalog was read again, nothing is taken as known. */
 void database_ddl_begins(struct database *database);
 void database_ddl_ended(struct database *database);
-/* At the end of the process: ended transactions are not waited for any more. */
+/* What open transactions have written is told by cells of rules that are no more: from now on they
+ * have written everything. */
+void transactions_blur(struct database *database);
+/* At the end of the process, its sessions gone: no transaction is waited for any more. */
 void transactions_forget(struct database *database);
 /* The plan of a shape under today's rules and catalog; valid until the next change of either. */
 const struct plan *database_plan(struct database *database, struct known_shape *known);

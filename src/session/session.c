@@ -172,6 +172,14 @@ static size_t gather(struct session *session, struct slice left)
     }
 }
 
+void session_ready(struct session *session)
+{
+    session->exchange++;
+    session->parses = session->parses_done = 0;
+    session->exchange_failed = false;
+    outbox_put(session, outbox_ready(session->status));
+}
+
 /* After an error of ours in the extended protocol: up to the Sync nothing counts. */
 static size_t skip(struct session *session, struct slice left)
 {
@@ -193,7 +201,7 @@ static size_t skip(struct session *session, struct slice left)
     if (state != FRAME_WHOLE)
         return 0;
     session->skipping = false;
-    outbox_put(session, outbox_ready(session->status));
+    session_ready(session);
     outbox_flush(session);
     return frame.total;
 }

@@ -51,7 +51,7 @@ static void record(struct session *session, struct request *request)
 static void say_ready(struct session *session, const struct request *request)
 {
     if (request->synced || request->simple)
-        outbox_put(session, outbox_ready(session->status));
+        session_ready(session);
     else if (err_is_set(&request->err))
         session->skipping = true;
 }
@@ -64,6 +64,7 @@ static void finish(struct session *session, bool ok)
     leave_from(session, request->at, 0, ok);
     if (err_is_set(&request->err)) {
         request->failed = true;
+        names_fail(&session->names, session->exchange, session->parses_done);
         write_error(&error, "ERROR", &request->err);
         outbox_put(session, buf_slice(&error));
         request->trail.bytes += buf_len(&error);

@@ -13,8 +13,8 @@ struct transaction {
         struct lsn_wish lsn;
         struct gone_wish gone;
     } wish;
-    struct ring link; /* in database.settling */
-    bool gone;
+    struct ring link; /* in database.transactions */
+    enum { OPEN, WAITS_FOR_LSN, WAITS_FOR_BACKEND } stage;
 };
 
 static struct transaction *transaction_of(struct session *session)
@@ -22,7 +22,7 @@ static struct transaction *transaction_of(struct session *session)
     if (!session->transaction) {
         session->transaction = mem_new(sizeof(struct transaction));
         session->transaction->database = session->database;
-        ring_init(&session->transaction->link);
+        ring_append(&session->database->transactions, &session->transaction->link);
     }
     return session->transaction;
 }
@@ -93,7 +93,7 @@ void transaction_end(struct session *session, bool rolled_back)
     }
     transaction->wish.lsn.told = commit_at;
     transaction->wish.lsn.owner = transaction;
-    ring_append(&database->settling, &transaction->link);
+    transaction->stage = WAITS_FOR_LSN;
     topology_lsn(database->topology, &transaction->wish.lsn);
 }
 
@@ -109,24 +109,37 @@ void transaction_lost(struct session *session, uint32_t pid)
         forget(transaction);
         return;
     }
-    transaction->gone = true;
+    transaction->stage = WAITS_FOR_BACKEND;
     transaction->wish.gone.lsn.told = commit_at;
     transaction->wish.gone.lsn.owner = transaction;
     transaction->wish.gone.pid = pid;
-    ring_append(&database->settling, &transaction->link);
     topology_gone(database->topology, &transaction->wish.gone);
+}
+
+void transactions_blur(struct database *database)
+{
+    RING_EACH(link, after, &database->transactions)
+    {
+        struct transaction *transaction = RING_OF(link, struct transaction, link);
+        struct footprint_write added;
+
+        if (!transaction->written)
+            continue;
+        footprint_everything(&transaction->write, &added);
+        ledger_begin(database->ledger, &added);
+    }
 }
 
 void transactions_forget(struct database *database)
 {
     struct ring *link;
 
-    while ((link = ring_first(&database->settling))) {
+    while ((link = ring_first(&database->transactions))) {
         struct transaction *transaction = RING_OF(link, struct transaction, link);
 
-        if (transaction->gone)
+        if (transaction->stage == WAITS_FOR_BACKEND)
             topology_gone_leave(database->topology, &transaction->wish.gone);
-        else
+        else if (transaction->stage == WAITS_FOR_LSN)
             topology_lsn_leave(database->topology, &transaction->wish.lsn);
         ring_leave(link);
         mem_free(transaction);
