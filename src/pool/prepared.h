@@ -13,7 +13,8 @@ struct statement {
     struct slice text; /* owned, without a NUL in the slice */
     struct slice oids; /* owned: parameter types as they stand in Parse */
     uint16_t noids;
-    void *facts; /* what the layer above knows of the text; freed through free_facts */
+    uint64_t proved; /* for which user and settings a server has accepted it; 0: for none yet */
+    void *facts;     /* what the layer above knows of the text; freed through free_facts */
     void (*free_facts)(void *facts);
     /* private */
     struct map_link link;
