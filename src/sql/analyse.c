@@ -86,7 +86,7 @@ static bool walk_packed(struct analysis *a, const PgQueryProtobuf *packed)
 bool analyse_text(struct facts *facts, const char *text, const struct values *values,
                   const struct survey *survey)
 {
-    struct analysis a = {.facts = facts, .values = values, .survey = survey};
+    struct analysis a = {.facts = facts, .values = values, .survey = survey, .text = text};
     PgQueryProtobufParseResult parsed = pg_query_parse_protobuf(text);
     bool ok = !parsed.error && walk_packed(&a, &parsed.parse_tree);
 

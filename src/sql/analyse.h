@@ -34,6 +34,7 @@ struct analysis {
     struct facts *facts;
     const struct values *values;
     const struct survey *survey;
+    const char *text;
     unsigned statement;
     unsigned depth;
     bool plan_only; /* within EXPLAIN without ANALYZE: nothing is executed */

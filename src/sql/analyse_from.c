@@ -114,10 +114,13 @@ static void from_function(struct analysis *a, PgQuery__RangeFunction *function)
     for (size_t i = 0; i < function->n_functions; i++) {
         PgQuery__Node *item = function->functions[i];
 
-        if (item->node_case == NODE(LIST)) {
-            analyse_exprs(a, item->list->items, item->list->n_items);
-        } else {
-            analyse_expr(a, item);
+        if (item->node_case != NODE(LIST)) {
+            analyse_give_up(a);
+            continue;
+        }
+        for (size_t k = 0; k < item->list->n_items; k++) {
+            if (item->list->items[k]->node_case != NODE(_NOT_SET)) /* no definitions */
+                analyse_expr(a, item->list->items[k]);
         }
     }
     analyse_exprs(a, function->coldeflist, function->n_coldeflist);

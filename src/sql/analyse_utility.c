@@ -1,6 +1,8 @@
 /* Statements that are neither a query nor a change of rows by one. */
 #include "sql/analyse.h"
 
+#include "sql/lexer.h"
+
 /* PostgreSQL's CURSOR_OPT_HOLD */
 enum { CURSOR_HOLD = 0x0020 };
 
@@ -129,19 +131,30 @@ static enum statement_kind copy(struct analysis *a, PgQuery__CopyStmt *stmt)
     return stmt->is_from ? STATEMENT_COPY_FROM : STATEMENT_COPY_TO;
 }
 
-static bool is_analyze(const PgQuery__ExplainStmt *stmt)
+/* Whether the option's name is followed by the word off or false, which is part of the shape. A
+ * literal 'off' is not: the next text of the shape may say 'on' there. */
+static bool is_off(const struct analysis *a, const PgQuery__DefElem *option)
+{
+    struct lexer lexer;
+    struct token token;
+
+    if (option->location < 0 || (size_t)option->location >= strlen(a->text))
+        return false;
+    lexer_init(&lexer, slice_text(a->text + option->location));
+    lexer_next(&lexer, &token);
+    lexer_next(&lexer, &token);
+    return token.kind == TOKEN_WORD &&
+           (slice_is_nocase(token.all, "off") || slice_is_nocase(token.all, "false"));
+}
+
+static bool is_analyze(const struct analysis *a, const PgQuery__ExplainStmt *stmt)
 {
     for (size_t i = 0; i < stmt->n_options; i++) {
         const PgQuery__Node *option = stmt->options[i];
-        const char *word;
 
         if (option->node_case != NODE(DEF_ELEM))
             return true;
-        if (strcmp(option->def_elem->defname, "analyze") != 0)
-            continue;
-        /* off and false are words and so part of the shape; a value like 0 is not */
-        word = string_of(option->def_elem->arg);
-        if (!word || (strcmp(word, "off") != 0 && strcmp(word, "false") != 0))
+        if (strcmp(option->def_elem->defname, "analyze") == 0 && !is_off(a, option->def_elem))
             return true;
     }
     return false;
@@ -151,7 +164,7 @@ static enum statement_kind explain(struct analysis *a, PgQuery__ExplainStmt *stm
 {
     bool writes = a->writes, plan_only = a->plan_only;
 
-    if (is_analyze(stmt)) {
+    if (is_analyze(a, stmt)) {
         analyse_statement(a, stmt->query);
         a->facts->shape.explains_write |= a->writes;
     } else {

@@ -88,12 +88,21 @@ static void make_room(struct shapes *shapes, size_t bytes)
     }
 }
 
+/* A text that doesn't parse is kept by its bytes: another one of its fingerprint may do so, since
+ * the fingerprint leaves out what is within literals. */
 static struct known_shape *add(struct shapes *shapes, struct slice text, struct hash128 hash,
-                               const struct values *values)
+                               struct hash128 raw, const struct values *values)
 {
-    struct known_shape *known = new_known(shapes, shape_new(text, hash, values));
-    size_t bytes = known->shape->bytes + SHAPE_COST;
+    struct shape *shape = shape_new(text, hash, values);
+    struct known_shape *known;
+    size_t bytes;
 
+    if (shape->statements[0] == STATEMENT_UNPARSABLE) {
+        hash = raw;
+        shape->hash = raw;
+    }
+    known = new_known(shapes, shape);
+    bytes = shape->bytes + SHAPE_COST;
     shapes->parsed++;
     make_room(shapes, bytes);
     shapes->bytes += bytes;
@@ -114,8 +123,13 @@ struct known_shape *shapes_find(struct shapes *shapes, struct slice text, struct
     if (!finger_text(text, &hash, values))
         return known_shape_ref(shapes->unreadable);
     known = look_up(shapes, hash);
-    if (!known)
-        known = add(shapes, text, hash, values);
+    if (!known) {
+        struct hash128 raw = hash128_bytes(text.at, text.len);
+
+        known = look_up(shapes, raw);
+        if (!known)
+            known = add(shapes, text, hash, raw, values);
+    }
     ring_leave(&known->recent);
     ring_append(&shapes->recent, &known->recent);
     return known_shape_ref(known);

@@ -132,13 +132,13 @@ static void describe(struct buf *out, const struct shape *shape)
 /* What a line says only where it has the label. */
 static void describe_more(struct buf *out, const struct shape *shape, const char *expected)
 {
-    if (strstr(expected, " columns:"))
+    if (strstr(expected, "columns:"))
         put_names(out, "columns", shape->columns, shape->ncolumns);
-    if (strstr(expected, " types:"))
+    if (strstr(expected, "types:"))
         put_names(out, "types", shape->types, shape->ntypes);
-    if (strstr(expected, " metrics:"))
+    if (strstr(expected, "metrics:"))
         put_names(out, "metrics", shape->metrics, shape->nmetrics);
-    if (strstr(expected, " functions:")) {
+    if (strstr(expected, "functions:")) {
         buf_printf(out, " functions:");
         for (unsigned i = 0; i < shape->nfunctions; i++)
             buf_printf(out, "%s%s%s%s%s", i ? "," : "",
@@ -146,7 +146,7 @@ static void describe_more(struct buf *out, const struct shape *shape, const char
                        shape->functions[i].schema ? "." : "", shape->functions[i].name,
                        shape->functions[i].aggregate ? "*" : "");
     }
-    if (strstr(expected, " paths:")) {
+    if (strstr(expected, "paths:")) {
         buf_printf(out, " paths:");
         for (unsigned i = 0; i < shape->npaths; i++)
             buf_printf(out, "%s%s/%s", i ? "," : "", shape->paths[i].column, shape->paths[i].path);
