@@ -99,7 +99,7 @@ static inline void house_database(struct house *house)
     database->has_replicas = true;
     database->max_lag = 5 * CLOCK_SEC;
     shapes_init(&database->shapes, 1 << 20, house_free_plan);
-    ring_init(&database->settling);
+    ring_init(&database->transactions);
 }
 
 static inline void house_build(struct house *house)

@@ -1,0 +1,663 @@
+/* Whole sessions: clients in memory, servers that are played (player.h), everything between them
+ * real. The conversations are in talks/, one "## title" each; a name before the sign says who:
+ *
+ *     a> MESSAGES       client a sends them in one packet; "a>. " byte by byte
+ *     a< MESSAGES       client a has got them, in this order, and nothing before them
+ *     1< MESSAGES       the first server connection has got them; 2< ..; r1< .. of the replica
+ *     1> MESSAGES       it sends them
+ *     a login [NAME VALUE ..]   as user app, database app, unless said; "password" is for SCRAM
+ *     a closes, 1 closes        the connection; "a< end", "1< end": it was closed
+ *     a pauses, a reads         stops and goes on reading
+ *     a cancels b [wrongly]     a CancelRequest with b's key; 1 cancelled: one has come for server
+ * 1; 1 landed: its connection is closed quiet                     nothing has come to anybody that
+ * is not told here pool IDLE TAKEN WAITING   of all servers turns COUNT               of the loop
+ *     replica, primary          the replica is up and has replayed all; it is not
+ *     ! OPTION [VALUE]          before the first of them; see `options`
+ *
+ * Everything that came must have been expected by the end. */
+#include "house.h"
+#include "player.h"
+
+#include "base/log.h"
+#include "net/loopback.h"
+#include "session/request.h"
+#include "wire/scram.h"
+
+#include <glob.h>
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+enum { CLIENTS = 26, LINE_MAX_LEN = 4096 };
+
+struct client {
+    struct stream *near, *session;
+    struct buf in;
+    bool ended, paused;
+    uint32_t pid, secret;
+};
+
+struct stage {
+    struct house house;
+    struct player primary, replica;
+    struct client clients[CLIENTS];
+    const char *file;
+    unsigned line;
+};
+
+struct talk {
+    const char *file;
+    char *title, *text;
+    unsigned line;
+};
+
+#define WRONG(stage, ...)                                                                          \
+    do {                                                                                           \
+        print_error("%s:%u: ", (stage)->file, (stage)->line);                                      \
+        print_error(__VA_ARGS__);                                                                  \
+        print_error("\n");                                                                         \
+        fail();                                                                                    \
+    } while (0)
+
+/* ---- clients -------------------------------------------------------------------------------- */
+
+static void client_bytes(void *owner, struct slice bytes)
+{
+    struct client *client = owner;
+
+    buf_put_slice(&client->in, bytes);
+}
+
+static void client_drained(void *owner)
+{
+    (void)owner;
+}
+
+static void client_ended(void *owner, const char *why)
+{
+    (void)why;
+    ((struct client *)owner)->ended = true;
+}
+
+static void client_closed(void *owner)
+{
+    ((struct client *)owner)->near = NULL;
+}
+
+static const struct stream_events client_events = {client_bytes, client_drained, client_ended,
+                                                   client_closed};
+
+static bool turn_client(struct client *client)
+{
+    bool last = client->session && client->session->closing && !client->session->queued;
+    bool happened = client->near && loopback_turn(client->near);
+
+    if (!client->session || !loopback_turn(client->session))
+        return happened;
+    if (last)
+        client->session = NULL;
+    return true;
+}
+
+static void turn_stage(void *owner)
+{
+    struct stage *stage = owner;
+
+    for (unsigned i = 0; i < CLIENTS; i++)
+        while (turn_client(&stage->clients[i]))
+            ;
+    loop_turn(stage->house.rooms.loop);
+}
+
+#define UNTIL(stage, done)                                                                         \
+    do {                                                                                           \
+        int64_t limit = clock_now() + 2 * CLOCK_SEC;                                               \
+        while (!(done) && clock_now() < limit)                                                     \
+            turn_stage(stage);                                                                     \
+    } while (0)
+
+static struct client *client_of(struct stage *stage, char letter)
+{
+    struct client *client = &stage->clients[letter - 'a'];
+    struct loopback_pair pair;
+
+    if (client->near || client->ended)
+        return client;
+    pair = loopback_new();
+    client->near = pair.a;
+    client->session = pair.b;
+    stream_own(pair.a, &client_events, client);
+    stream_resume(pair.a);
+    session_new(&stage->house.rooms, pair.b);
+    return client;
+}
+
+static void client_send(struct stage *stage, struct client *client, const char *line, bool bytewise)
+{
+    struct buf out = {0};
+
+    if (!words_put(&out, words_of_client, line))
+        WRONG(stage, "no such message: %s", line);
+    while (client->near && buf_len(&out)) {
+        struct slice part = slice_first(buf_slice(&out), bytewise ? 1 : SIZE_MAX);
+
+        stream_send(client->near, &part, 1);
+        buf_take(&out, part.len);
+        while (turn_client(client))
+            ;
+    }
+    buf_clear(&out);
+}
+
+static bool client_take(struct client *client, struct buf *text, bool byte)
+{
+    struct slice in = buf_slice(&client->in);
+    struct frame frame;
+
+    if (byte && in.len) {
+        buf_printf(text, "byte %c", in.at[0]);
+        buf_take(&client->in, 1);
+        return true;
+    }
+    if (frame_look(in, &frame) != FRAME_WHOLE)
+        return false;
+    words_tell(text, words_of_server, &frame);
+    buf_take(&client->in, frame.total);
+    return true;
+}
+
+static void client_expect(struct stage *stage, struct client *client, const char *line)
+{
+    while (*line) {
+        const char *next, *wrong;
+        struct slice expected = slice_of(line, words_first(line, &next));
+        struct buf text = {0};
+        bool byte = expected.len > 5 && memcmp(line, "byte ", 5) == 0;
+
+        UNTIL(stage, client_take(client, &text, byte) || client->ended);
+        if (!buf_len(&text) && !client_take(client, &text, byte))
+            buf_printf(&text, client->ended ? "end" : "nothing");
+        wrong = words_compare(expected, &text);
+        buf_clear(&text);
+        if (*wrong)
+            WRONG(stage, "%s", wrong);
+        line = next;
+    }
+}
+
+/* ---- logins --------------------------------------------------------------------------------- */
+
+static void send_sasl(struct client *client, const char *mechanism, struct buf *message)
+{
+    struct buf out = {0};
+    size_t begin = write_begin(&out, MSG_PASSWORD);
+
+    if (mechanism) {
+        write_cstr(&out, slice_text(mechanism));
+        write_u32(&out, (uint32_t)buf_len(message));
+    }
+    buf_put_slice(&out, buf_slice(message));
+    write_end(&out, begin);
+    stream_send_buf(client->near, &out);
+    buf_clear(&out);
+    buf_clear(message);
+}
+
+static bool next_frame(struct stage *stage, struct client *client, struct frame *frame)
+{
+    UNTIL(stage, frame_look(buf_slice(&client->in), frame) == FRAME_WHOLE || client->ended);
+    return frame_look(buf_slice(&client->in), frame) == FRAME_WHOLE;
+}
+
+static void answer_sasl(struct client *client, struct scram_client *scram, const char *password,
+                        struct reader *reader, uint32_t kind)
+{
+    static const uint8_t random[SCRAM_NONCE] = {1, 2, 3};
+    struct buf out = {0};
+
+    if (kind == 10) {
+        scram_client_first(scram, random, &out);
+        send_sasl(client, "SCRAM-SHA-256", &out);
+    } else if (kind == 11) {
+        assert_true(scram_client_final(scram, slice_text(password), reader->left, &out));
+        send_sasl(client, NULL, &out);
+    } else if (kind == 12) {
+        assert_true(scram_client_check(scram, reader->left));
+    }
+}
+
+/* Up to ReadyForQuery, or to an error, which is left for who expects it. */
+static void finish_login(struct stage *stage, struct client *client, const char *password)
+{
+    struct scram_client scram = {.nonce = ""};
+    struct frame frame;
+
+    while (next_frame(stage, client, &frame)) {
+        struct reader reader = {frame_body(&frame), false};
+
+        if (frame.type == REPLY_ERROR)
+            return;
+        if (frame.type == REPLY_AUTH)
+            answer_sasl(client, &scram, password, &reader, read_u32(&reader));
+        if (frame.type == REPLY_KEY) {
+            client->pid = read_u32(&reader);
+            client->secret = read_u32(&reader);
+        }
+        buf_take(&client->in, frame.total);
+        if (frame.type == REPLY_READY)
+            return;
+    }
+    WRONG(stage, "the login does not end");
+}
+
+static void login(struct stage *stage, struct client *client, const char *at)
+{
+    char password[64] = "secret", options[LINE_MAX_LEN] = "", line[LINE_MAX_LEN + 64];
+    struct buf word = {0};
+    bool user = false, database = false;
+
+    while (word_next(&at, &word)) {
+        struct buf text = {0};
+        bool secret = slice_is(buf_slice(&word), "password");
+
+        user |= slice_is(buf_slice(&word), "user");
+        database |= slice_is(buf_slice(&word), "database");
+        word_put(&text, buf_slice(&word));
+        word_next(&at, &word);
+        if (secret) {
+            snprintf(password, sizeof(password), "%.*s", (int)buf_len(&word),
+                     (const char *)buf_slice(&word).at);
+        } else {
+            word_put(&text, buf_slice(&word));
+            snprintf(options + strlen(options), sizeof(options) - strlen(options), "%.*s",
+                     (int)buf_len(&text), (const char *)buf_slice(&text).at);
+        }
+        buf_clear(&text);
+    }
+    buf_clear(&word);
+    snprintf(line, sizeof(line), "Startup 3.0%s%s%s", user ? "" : " user app",
+             database ? "" : " database app", options);
+    client_send(stage, client, line, false);
+    finish_login(stage, client, password);
+}
+
+/* ---- the stage ------------------------------------------------------------------------------ */
+
+static void open_stage(struct stage *stage)
+{
+    struct rooms *rooms = &stage->house.rooms;
+
+    house_build(&stage->house);
+    rooms->max_request = 64 * 1024;
+    player_open(&stage->primary, rooms->loop);
+    player_open(&stage->replica, rooms->loop);
+    stage->primary.turn = stage->replica.turn = turn_stage;
+    stage->primary.owner = stage->replica.owner = stage;
+    /* The control connections go to a closed port: only pools meet those who play. */
+    topology_node(stage->house.database.topology, 0)->port = listener_port(stage->primary.listener);
+    topology_node(stage->house.database.topology, 1)->port = listener_port(stage->replica.listener);
+    stage->house.database.has_replicas = false;
+}
+
+static bool has_streams(const struct stage *stage)
+{
+    for (unsigned i = 0; i < CLIENTS; i++)
+        if (stage->clients[i].near || stage->clients[i].session)
+            return true;
+    return false;
+}
+
+/* Nothing that was taken may be left, whatever happened. */
+static void check_returned(struct stage *stage)
+{
+    struct rooms *rooms = &stage->house.rooms;
+    struct database *database = &stage->house.database;
+
+    assert_int_equal(rooms->nsessions, 0);
+    assert_true(ring_empty(&rooms->sessions));
+    assert_int_equal(database->ddl, 0);
+}
+
+static void close_stage(struct stage *stage)
+{
+    struct rooms *rooms = &stage->house.rooms;
+
+    session_end_all(rooms);
+    for (unsigned i = 0; i < CLIENTS; i++)
+        if (stage->clients[i].near)
+            stream_close(stage->clients[i].near);
+    UNTIL(stage, !has_streams(stage));
+    assert_false(has_streams(stage));
+    transactions_forget(&stage->house.database);
+    check_returned(stage);
+    for (unsigned i = 0; i < CLIENTS; i++)
+        buf_clear(&stage->clients[i].in);
+    /* The pools' servers say goodbye, and whoever plays them hears it. */
+    request_free_spare(rooms);
+    buf_clear(&rooms->scratch);
+    map_clear(&rooms->keys);
+    listener_close(stage->replica.listener);
+    listener_close(stage->primary.listener);
+    house_clear(&stage->house);
+    for (unsigned i = 0; i < PLAYED_MAX; i++) {
+        buf_clear(&stage->primary.all[i].in);
+        buf_clear(&stage->replica.all[i].in);
+    }
+    assert_int_equal(stage->house.database.statements.bytes, 0);
+    map_clear(&stage->house.database.statements.map);
+}
+
+/* ---- options -------------------------------------------------------------------------------- */
+
+static void set_pool(struct stage *stage, unsigned size, int64_t wait)
+{
+    struct pool_settings settings = {size, wait, 60 * CLOCK_SEC, CLOCK_SEC};
+
+    pool_set_change(stage->house.database.pools, &settings);
+}
+
+/* ! size N, wait MS (which makes the size 1), session (pooling), scram, clients N, request BYTES,
+ * cached (the ledger is open), replicas, by hand (logins of servers) */
+static void set_option(struct stage *stage, const char *name, const char *value)
+{
+    struct rooms *rooms = &stage->house.rooms;
+
+    if (strcmp(name, "size") == 0) {
+        set_pool(stage, (unsigned)atoi(value), CLOCK_SEC);
+    } else if (strcmp(name, "wait") == 0) {
+        set_pool(stage, 1, atoi(value) * CLOCK_MS);
+    } else if (strcmp(name, "session") == 0) {
+        rooms->session_pooling = true;
+    } else if (strcmp(name, "scram") == 0) {
+        users_free(rooms->users);
+        rooms->users = users_new(USER_SCRAM);
+        users_add(rooms->users, "app", "secret");
+    } else if (strcmp(name, "clients") == 0) {
+        rooms->max_clients = (unsigned)atoi(value);
+    } else if (strcmp(name, "request") == 0) {
+        rooms->max_request = (size_t)atoi(value);
+    } else if (strcmp(name, "cached") == 0) {
+        ledger_open(stage->house.database.ledger, 1);
+    } else if (strcmp(name, "replicas") == 0) {
+        stage->house.database.has_replicas = true;
+        ledger_open(stage->house.database.ledger, 1);
+    } else if (strcmp(name, "by") == 0) {
+        stage->primary.by_hand = true;
+    } else {
+        WRONG(stage, "no option %s", name);
+    }
+}
+
+/* ---- what a line does ----------------------------------------------------------------------- */
+
+static void set_replica(struct stage *stage, bool up)
+{
+    struct node *node = topology_node(stage->house.database.topology, 1);
+
+    node->up = up;
+    node->lsn = 1000;
+    node->lag = 0;
+    node->polled = loop_now(stage->house.rooms.loop) + CLOCK_SEC; /* after any login to come */
+}
+
+struct figures {
+    unsigned idle, taken, waiting;
+};
+
+static void add_figures(void *with, const struct pool_figures *figures)
+{
+    struct figures *sum = with;
+
+    sum->idle += figures->idle;
+    sum->taken += figures->taken;
+    sum->waiting += figures->waiting;
+}
+
+static void expect_pool(struct stage *stage, const char *words)
+{
+    struct figures sum = {0, 0, 0}, expected = {0, 0, 0};
+
+    sscanf(words, "%u %u %u", &expected.idle, &expected.taken, &expected.waiting);
+    for (unsigned i = 0; i < 10; i++)
+        turn_stage(stage);
+    pool_set_each(stage->house.database.pools, add_figures, &sum);
+    if (memcmp(&sum, &expected, sizeof(sum)) != 0)
+        WRONG(stage, "pool: %u idle, %u taken, %u waiting", sum.idle, sum.taken, sum.waiting);
+}
+
+static void expect_quiet(struct stage *stage)
+{
+    struct buf text = {0};
+    const char *left;
+
+    for (unsigned i = 0; i < 10; i++)
+        turn_stage(stage);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        struct client *client = &stage->clients[i];
+
+        if (!client_take(client, &text, false) && !buf_len(&client->in))
+            continue;
+        write_byte(&text, 0);
+        WRONG(stage, "client %c got %s", 'a' + (int)i, (const char *)buf_slice(&text).at);
+    }
+    left = player_left(&stage->primary, &text);
+    if (!*left)
+        left = player_left(&stage->replica, &text);
+    if (*left)
+        WRONG(stage, "%s", left);
+    buf_clear(&text);
+}
+
+static void cancel(struct stage *stage, char from, const char *words)
+{
+    const struct client *whom = &stage->clients[words[0] - 'a'];
+    struct client *client = client_of(stage, from);
+    char line[80];
+
+    snprintf(line, sizeof(line), "CancelRequest %u %u", whom->pid,
+             whom->secret + (strstr(words, "wrongly") != NULL));
+    client_send(stage, client, line, false);
+    UNTIL(stage, client->ended);
+    if (!client->ended)
+        WRONG(stage, "the cancel request stays open");
+}
+
+static void do_client(struct stage *stage, char letter, const char *words)
+{
+    struct client *client;
+
+    if (strncmp(words, "cancels ", 8) == 0) {
+        cancel(stage, letter, words + 8);
+        return;
+    }
+    client = client_of(stage, letter);
+    if (strncmp(words, "> ", 2) == 0)
+        client_send(stage, client, words + 2, false);
+    else if (strncmp(words, ">. ", 3) == 0)
+        client_send(stage, client, words + 3, true);
+    else if (strncmp(words, "< ", 2) == 0)
+        client_expect(stage, client, words + 2);
+    else if (strncmp(words, "login", 5) == 0)
+        login(stage, client, words + 5);
+    else if (strcmp(words, "closes") == 0)
+        stream_close(client->near);
+    else if (strcmp(words, "pauses") == 0)
+        stream_pause(client->near);
+    else if (strcmp(words, "reads") == 0)
+        stream_resume(client->near);
+    else
+        WRONG(stage, "not understood: %s", words);
+}
+
+static void send_bytewise(struct stage *stage, struct played *played, const char *line)
+{
+    struct buf out = {0};
+
+    if (!words_put(&out, words_of_server, line))
+        WRONG(stage, "no such message: %s", line);
+    while (played->stream && buf_len(&out)) {
+        struct slice byte = slice_first(buf_slice(&out), 1);
+
+        stream_send(played->stream, &byte, 1);
+        buf_take(&out, 1);
+        for (unsigned i = 0; i < 3; i++)
+            turn_stage(stage);
+    }
+    buf_clear(&out);
+}
+
+static void do_server(struct stage *stage, struct player *player, const char *words)
+{
+    unsigned number = (unsigned)strtoul(words, (char **)&words, 10);
+    struct played *played = player_at(player, number), *cancelling;
+    const char *wrong = "";
+
+    if (!played)
+        WRONG(stage, "no server %u has come", number);
+    words += strspn(words, " ");
+    if (strncmp(words, "> ", 2) == 0) {
+        if (!played_send_line(played, words + 2))
+            WRONG(stage, "cannot be sent");
+    } else if (strncmp(words, ">. ", 3) == 0) {
+        send_bytewise(stage, played, words + 3);
+    } else if (strncmp(words, "< ", 2) == 0) {
+        wrong = played_expect(played, words + 2);
+    } else if (strcmp(words, "closes") == 0) {
+        stream_close(played->stream);
+    } else if (strcmp(words, "cancelled") == 0) {
+        UNTIL(stage, player_cancel(player, number));
+        wrong = player_cancel(player, number) ? "" : "no cancel request has come";
+    } else if (strcmp(words, "landed") == 0) {
+        cancelling = player_cancel(player, number);
+        if (!cancelling)
+            WRONG(stage, "no cancel request has come");
+        stream_close(cancelling->stream);
+        UNTIL(stage, !cancelling->stream);
+    } else {
+        wrong = "not understood";
+    }
+    if (*wrong)
+        WRONG(stage, "server %u: %s", number, wrong);
+}
+
+static void do_line(struct stage *stage, const char *line)
+{
+    char name[32] = "", value[32] = "";
+
+    if (line[0] == '!') {
+        sscanf(line + 1, "%31s %31s", name, value);
+        set_option(stage, name, value);
+    } else if (isdigit((unsigned char)line[0])) {
+        do_server(stage, &stage->primary, line);
+    } else if (line[0] == 'r' && isdigit((unsigned char)line[1])) {
+        do_server(stage, &stage->replica, line + 1);
+    } else if (strcmp(line, "quiet") == 0) {
+        expect_quiet(stage);
+    } else if (strncmp(line, "pool ", 5) == 0) {
+        expect_pool(stage, line + 5);
+    } else if (strncmp(line, "turns ", 6) == 0) {
+        for (int i = atoi(line + 6); i > 0; i--)
+            turn_stage(stage);
+    } else if (strcmp(line, "replica") == 0 || strcmp(line, "primary") == 0) {
+        set_replica(stage, *line == 'r');
+    } else if (islower((unsigned char)line[0]) && strchr("<> ", line[1])) {
+        do_client(stage, line[0], line + 1 + (line[1] == ' '));
+    } else {
+        WRONG(stage, "not understood: %s", line);
+    }
+}
+
+static void play(void **state)
+{
+    const struct talk *talk = *state;
+    struct stage stage = {.file = talk->file, .line = talk->line};
+    char line[LINE_MAX_LEN];
+
+    open_stage(&stage);
+    for (const char *at = talk->text; *at; at += *at == '\n') {
+        size_t len = strcspn(at, "\n");
+
+        stage.line++;
+        snprintf(line, sizeof(line), "%.*s", (int)len, at);
+        at += len;
+        if (line[0] && line[0] != '#')
+            do_line(&stage, line);
+    }
+    expect_quiet(&stage);
+    close_stage(&stage);
+}
+
+/* ---- the conversations ---------------------------------------------------------------------- */
+
+enum { TALKS_MAX = 400 };
+
+static struct talk talks[TALKS_MAX];
+static unsigned ntalks;
+
+static char *read_whole(const char *path)
+{
+    FILE *file = fopen(path, "r");
+    struct buf text = {0};
+    char *copy;
+
+    if (!file)
+        abort();
+    while (!feof(file)) {
+        uint8_t *room = buf_room(&text, 65536);
+
+        buf_added(&text, fread(room, 1, 65536, file));
+    }
+    fclose(file);
+    copy = mem_text(buf_slice(&text).at, buf_len(&text));
+    buf_clear(&text);
+    return copy;
+}
+
+static void add_talks(const char *path)
+{
+    char *whole = read_whole(path), *at = whole;
+    unsigned line = 1;
+
+    while ((at = strstr(at, "## "))) {
+        char *title = at + 3, *text = title + strcspn(title, "\n"), *next = strstr(text, "\n## ");
+        struct talk *talk = &talks[ntalks++];
+
+        for (const char *c = whole; c < text; c++)
+            line += *c == '\n';
+        *talk =
+            (struct talk){path, mem_text(title, (size_t)(text - title)),
+                          mem_text(text, next ? (size_t)(next - text) : strlen(text)), line - 1};
+        line = 1;
+        at = text;
+        if (ntalks == TALKS_MAX)
+            abort();
+    }
+    mem_free(whole);
+}
+
+/* With an argument: only talks whose title holds it. */
+int main(int argc, char **argv)
+{
+    struct CMUnitTest tests[TALKS_MAX];
+    unsigned count = 0;
+    glob_t found;
+    int failed;
+
+    log_set_level(LOG_ERROR);
+    if (glob("talks/*.talk", 0, NULL, &found) != 0)
+        return 1;
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        add_talks(found.gl_pathv[i]);
+    for (unsigned i = 0; i < ntalks; i++)
+        if (argc < 2 || strstr(talks[i].title, argv[1]))
+            tests[count++] =
+                (struct CMUnitTest){talks[i].title, play, NULL, NULL, (void *)&talks[i]};
+    failed = _cmocka_run_group_tests("talks", tests, count, NULL, NULL);
+    for (unsigned i = 0; i < ntalks; i++) {
+        mem_free(talks[i].title);
+        mem_free(talks[i].text);
+    }
+    globfree(&found);
+    return failed;
+}
