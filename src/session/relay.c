@@ -252,6 +252,7 @@ enum outcome enter_relay(struct session *session)
     bool replica = session->node->role == NODE_REPLICA;
 
     request->trail.source = replica ? SOURCE_REPLICA : SOURCE_PRIMARY;
+    request->holding = replica;
     request->checking = replica && request->verdict.freshness == FRESH_CAUSAL;
     server_hold(server, &reply_events, session);
     load_settings(&load, session);

@@ -14,11 +14,11 @@ static bool is_from_replica(const struct session *session)
 }
 
 /* Nothing of this answer reaches the client; the primary is asked when it has ended. */
-static void throw_away(struct session *session, struct request *request)
+static void throw_away(struct request *request)
 {
     request->discard = true;
-    request->checking = false;
-    session->out.count = 0;
+    request->checking = request->holding = false;
+    request->trail.rows = request->trail.bytes = 0;
     buf_take(&request->held, buf_len(&request->held));
     if (request->leads) {
         cache_drop(&request->ask);
@@ -38,7 +38,7 @@ static void see_error(struct session *session, struct request *request, struct s
     if (is_from_replica(session) && !request->passed) {
         if (is_for_good(read_error_field(body, 'C')) && request->has_text)
             request->text.known->not_on_standby = true;
-        throw_away(session, request);
+        throw_away(request);
         return;
     }
     request->failed = true;
@@ -135,11 +135,26 @@ static bool look(struct session *session, struct request *request, uint8_t type,
     request->checking = false;
     if (!ledger_valid(session->database->ledger, &request->read, request->need.stamps,
                       request->need.count, false)) {
-        throw_away(session, request);
+        throw_away(request);
         return false;
     }
-    outbox_put(session, buf_slice(&request->held));
     return true;
+}
+
+/* A replica that dies in the middle of a small answer is not noticed either: it is kept until it is
+ * whole, or too large to be. */
+enum { HOLD_MAX = 64 * 1024 };
+
+static void hold(struct session *session, struct request *request, struct slice run)
+{
+    buf_put_slice(&request->held, run);
+    if (buf_len(&request->held) <= HOLD_MAX)
+        return;
+    request->holding = false;
+    request->passed = true;
+    outbox_put(session, buf_slice(&request->held));
+    outbox_flush(session);
+    buf_clear(&request->held);
 }
 
 static bool is_recorded(uint8_t type)
@@ -161,7 +176,10 @@ static void bytes(void *owner, uint8_t type, struct slice run)
     if (request->leads && is_recorded(type))
         cache_record(&request->ask, type, run);
     request->trail.bytes += run.len;
-    outbox_put(session, run);
+    if (request->holding)
+        hold(session, request, run);
+    else
+        outbox_put(session, run);
 }
 
 static void ready(void *owner, uint8_t status)
@@ -177,6 +195,8 @@ static void ready(void *owner, uint8_t status)
         steps_again(session, STEP_ROUTE);
         return;
     }
+    if (request && request->holding)
+        outbox_put(session, buf_slice(&request->held));
     session->status = status;
     if (session->exchange_failed)
         names_fail(&session->names, session->exchange, session->parses_done);
@@ -191,7 +211,7 @@ static void turn(void *owner)
     struct session *session = owner;
     struct request *request = session->request;
 
-    if (request && session->out.count)
+    if (request && !request->holding && session->out.count)
         request->passed = true;
     outbox_flush(session);
     if (request && session->copy_failed) {
@@ -216,7 +236,7 @@ static void lost(void *owner, struct slice fatal)
     pool_drop(&session->take);
     session->node = NULL;
     if (replica && request && !request->passed) {
-        throw_away(session, request);
+        throw_away(request);
         request->discard = false;
         request->avoid_replica = request->trail.asked_again = true;
         steps_again(session, STEP_ROUTE);

@@ -58,7 +58,7 @@ static void make_new(struct request *request)
     request->asked = request->leads = false;
     request->node = NULL;
     request->avoid_replica = false;
-    request->checking = request->discard = request->passed = false;
+    request->checking = request->holding = request->discard = request->passed = false;
     request->failed = request->rolled_back = false;
     request->trail = (struct trail){.tier = -1};
 }

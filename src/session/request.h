@@ -64,11 +64,12 @@ struct request {
 
     /* Of the replies. */
     bool checking;    /* a replica's answer that was not looked at yet */
+    bool holding;     /* a replica's answer is kept in `held` until it is whole */
     bool discard;     /* nothing of it reaches the client */
     bool passed;      /* a byte of it was handed to the client */
     bool failed;      /* the server said ErrorResponse */
     bool rolled_back; /* the last CommandComplete was ROLLBACK */
-    struct buf held;  /* answers that came before the one to look at */
+    struct buf held;  /* of a replica's answer; nothing of it has reached the client */
 
     struct trail trail;
     int64_t entered_at;
