@@ -93,7 +93,8 @@ static bool walk_arrows(struct analysis *a, PgQuery__Node *node)
     return true;
 }
 
-/* document['a']['b'], where the subscripts are texts (an array's are numbers) */
+/* document['a']['b']; an array's elements look the same, since what stands in the brackets is a
+ * value. */
 static bool walk_subscripts(struct analysis *a, PgQuery__AIndirection *indirection)
 {
     const char *column = column_name(indirection->arg);
@@ -103,17 +104,15 @@ static bool walk_subscripts(struct analysis *a, PgQuery__AIndirection *indirecti
         return false;
     for (size_t i = 0; i < indirection->n_indirection; i++) {
         const PgQuery__Node *node = indirection->indirection[i];
-        const PgQuery__Node *key;
 
-        if (node->node_case != NODE(A_INDICES) || node->a_indices->is_slice)
-            return false;
-        key = node->a_indices->uidx;
-        if (!key || key->node_case != NODE(A_CONST) ||
-            key->a_const->val_case != PG_QUERY__A__CONST__VAL_SVAL)
+        if (node->node_case != NODE(A_INDICES) || node->a_indices->is_slice ||
+            !node->a_indices->uidx)
             return false;
     }
-    for (size_t i = 0; i < indirection->n_indirection; i++)
+    for (size_t i = 0; i < indirection->n_indirection; i++) {
         put_key(a, &text, indirection->indirection[i]->a_indices->uidx, false);
+        analyse_expr(a, indirection->indirection[i]->a_indices->uidx);
+    }
     analyse_expr(a, indirection->arg);
     note_path(a, column, &text);
     return true;

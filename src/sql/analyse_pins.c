@@ -89,6 +89,7 @@ int value_of(const struct analysis *a, const PgQuery__Node *node, const char **c
     case PG_QUERY__A__CONST__VAL_IVAL:
     case PG_QUERY__A__CONST__VAL_FVAL:
     case PG_QUERY__A__CONST__VAL_SVAL:
+    case PG_QUERY__A__CONST__VAL_BSVAL: /* never canonical, but the next text has another value */
         return value_at(a, node->a_const->location);
     default:
         return -1;

@@ -1,6 +1,9 @@
-/* Any text gives a shape whose facts are within bounds, the same twice; what does not parse is
- * unknown, and what is unknown counts as a write. */
+/* Any text gives a shape whose facts are within bounds; what does not parse is unknown, and what is
+ * unknown counts as a write. A text of the same fingerprint with other values has the same facts,
+ * since the first text that is seen speaks for all of them. */
+#include "base/buf.h"
 #include "sql/finger.h"
+#include "sql/lexer.h"
 #include "sql/shape.h"
 
 #include <stdlib.h>
@@ -37,19 +40,83 @@ static void check(const struct shape *shape)
         check_ref(shape, &shape->refs[i]);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
+static struct shape *shape_of(struct slice text, struct hash128 *hash)
 {
     static struct values values; /* large */
-    struct hash128 hash;
-    struct shape *first, *again;
 
-    finger_text(slice_of(bytes, len), &hash, &values);
-    first = shape_new(slice_of(bytes, len), hash, &values);
-    again = shape_new(slice_of(bytes, len), hash, &values);
+    finger_text(text, hash, &values);
+    return shape_new(text, *hash, &values);
+}
+
+static void with_others(struct buf *out, struct slice text, const char *literal)
+{
+    struct lexer lexer;
+    struct token token;
+    unsigned number = 0;
+
+    lexer_init(&lexer, text);
+    for (lexer_next(&lexer, &token); token.kind != TOKEN_END && token.kind != TOKEN_BAD;
+         lexer_next(&lexer, &token)) {
+        if (token.kind != TOKEN_STRING || lexer.from == token.all.at ||
+            (token.all.at[-1] | 0x20) != 'n')
+            buf_put(out, " ", 1); /* but not between N and its string */
+        number++;
+        if (!token.value)
+            buf_put_slice(out, token.all);
+        else if (*literal)
+            buf_printf(out, "%s", literal);
+        else
+            buf_printf(out, "$%u", number);
+    }
+}
+
+static bool same_pins(const struct shape_ref *a, const struct shape_ref *b)
+{
+    if (a->npins != b->npins || a->use != b->use || a->nrows != b->nrows ||
+        a->ncolumns != b->ncolumns || a->locked != b->locked || strcmp(a->name, b->name) != 0)
+        return false;
+    for (unsigned i = 0; i < a->npins; i++) {
+        if (a->pins[i].nvalues != b->pins[i].nvalues ||
+            strcmp(a->pins[i].column, b->pins[i].column) != 0 ||
+            memcmp(a->pins[i].values, b->pins[i].values, a->pins[i].nvalues * sizeof(int16_t)))
+            return false;
+    }
+    return true;
+}
+
+static void compare(const struct shape *a, const struct shape *b)
+{
+    if (a->statements[0] == STATEMENT_UNPARSABLE || b->statements[0] == STATEMENT_UNPARSABLE)
+        return;
+    require(a->writes == b->writes && a->locks == b->locks && a->session == b->session &&
+            a->unknown == b->unknown && a->plain == b->plain && a->nrefs == b->nrefs &&
+            a->transaction == b->transaction && a->volatile_time == b->volatile_time &&
+            a->nfunctions == b->nfunctions && a->nstatements == b->nstatements &&
+            a->npaths == b->npaths && a->ncolumns == b->ncolumns && a->star == b->star &&
+            a->aggregates == b->aggregates && a->explains_write == b->explains_write);
+    for (unsigned i = 0; i < a->nrefs; i++)
+        require(same_pins(&a->refs[i], &b->refs[i]));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
+{
+    static const char *const literals[] = {"'off'", "7", ""};
+    struct hash128 hash, other_hash;
+    struct shape *first = shape_of(slice_of(bytes, len), &hash);
+
     check(first);
-    require(first->nrefs == again->nrefs && first->writes == again->writes &&
-            first->nstatements == again->nstatements && first->bytes == again->bytes);
+    for (unsigned i = 0; i < 3; i++) {
+        struct buf other = {0};
+        struct shape *second;
+
+        with_others(&other, slice_of(bytes, len), literals[i]);
+        second = shape_of(buf_slice(&other), &other_hash);
+        check(second);
+        if (hash.low == other_hash.low && hash.high == other_hash.high)
+            compare(first, second);
+        shape_free(second);
+        buf_clear(&other);
+    }
     shape_free(first);
-    shape_free(again);
     return 0;
 }

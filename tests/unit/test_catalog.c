@@ -1,0 +1,155 @@
+#include "sql/catalog.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static const char *const rows[][7] = {
+    {"r", "public", "users", "100", "r", "p", "c"},
+    {"r", "public", "evaluations", "101", "r", "p", "itrs"},
+    {"r", "public", "orders", "102", "r", "u", ""},
+    {"r", "archive", "orders", "103", "p", "p", "i"},
+    {"r", "public", "pg_class", "104", "r", "p", ""},
+    {"r", "public", "empty", "105", "v", "p", ""},
+    {"c", "101", "user_id", "int8", "", NULL, NULL},
+    {"c", "100", "id", "int8", "ud", NULL, NULL},
+    {"c", "101", "id", "uuid", "u", NULL, NULL},
+    {"c", "100", "full_name", "text", "gd", NULL, NULL},
+    {"c", "103", "id", "int2", "", NULL, NULL},
+    {"k", "r", "pg_class pg_type", NULL, NULL, NULL, NULL},
+    {"k", "v", "pg_stats", NULL, NULL, NULL, NULL},
+    {"f", "lower", "i", "v", "", NULL, NULL},
+    {"f", "mine", NULL, "s", "a", NULL, NULL},
+    {"b", "i", "", "upper abs", NULL, NULL, NULL},
+    {"b", "i", "a", "sum", NULL, NULL, NULL},
+    {"b", "v", "", "random", NULL, NULL, NULL},
+    {"o", "f", NULL, NULL, NULL, NULL, NULL},
+};
+
+static bool add(struct catalog *catalog, const char *const row[7])
+{
+    struct slice fields[7];
+
+    for (int i = 0; i < 7; i++)
+        fields[i] = row[i] ? slice_text(row[i]) : slice_of(NULL, 0);
+    return catalog_add_row(catalog, fields, 7);
+}
+
+static struct catalog *fill(void)
+{
+    struct catalog *catalog = catalog_new();
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+        assert_true(add(catalog, rows[i]));
+    catalog_finish(catalog);
+    return catalog;
+}
+
+static void test_relations(void **state)
+{
+    struct catalog *catalog = fill();
+    const struct catalog_relation *relation = catalog_relation(catalog, NULL, "evaluations");
+
+    (void)state;
+    assert_non_null(relation);
+    assert_string_equal(relation->schema, "public");
+    assert_int_equal(relation->oid, 101);
+    assert_true(relation->inherits && relation->triggers && relation->rules);
+    assert_true(relation->row_security);
+    assert_false(relation->cascades);
+    assert_true(catalog_relation(catalog, "public", "users")->cascades);
+    assert_int_equal(catalog_relation(catalog, "archive", "orders")->kind, 'p');
+    assert_int_equal(catalog_relation(catalog, "public", "orders")->persistence, 'u');
+    assert_null(catalog_relation(catalog, NULL, "orders")); /* of two schemas */
+    assert_null(catalog_relation(catalog, "archive", "users"));
+    assert_null(catalog_relation(catalog, NULL, "nothing"));
+    assert_string_equal(catalog_relation(catalog, NULL, "pg_class")->schema, "pg_catalog");
+    assert_string_equal(catalog_relation(catalog, "public", "pg_class")->schema, "public");
+    assert_int_equal(catalog_relation(catalog, "pg_catalog", "pg_stats")->kind, 'v');
+    catalog_unref(catalog);
+}
+
+static void test_columns(void **state)
+{
+    struct catalog *catalog = fill();
+    const struct catalog_relation *users = catalog_relation(catalog, NULL, "users");
+    const struct catalog_column *id = catalog_column(users, "id");
+
+    (void)state;
+    assert_int_equal(users->ncolumns, 2);
+    assert_int_equal(id->type, TYPE_INT8);
+    assert_true(id->unique && id->has_default && !id->generated);
+    assert_true(catalog_column(users, "full_name")->generated);
+    assert_null(catalog_column(users, "user_id"));
+    assert_int_equal(catalog_column(catalog_relation(catalog, NULL, "evaluations"), "id")->type,
+                     TYPE_UUID);
+    assert_int_equal(catalog_column(catalog_relation(catalog, "archive", "orders"), "id")->type,
+                     TYPE_INT2);
+    assert_null(catalog_column(catalog_relation(catalog, NULL, "empty"), "id"));
+    assert_null(catalog_column(catalog_relation(catalog, NULL, "pg_type"), "id"));
+    catalog_unref(catalog);
+}
+
+static void test_functions(void **state)
+{
+    struct catalog *catalog = fill();
+    const struct catalog_function *lower = catalog_function(catalog, "lower");
+
+    (void)state;
+    assert_true(lower->user);
+    assert_int_equal(lower->volatility, 'i');
+    assert_int_equal(lower->user_volatility, 'v');
+    assert_int_equal(catalog_function(catalog, "mine")->volatility, '\0');
+    assert_true(catalog_function(catalog, "mine")->aggregate);
+    assert_false(catalog_function(catalog, "abs")->user);
+    assert_true(catalog_function(catalog, "sum")->aggregate);
+    assert_int_equal(catalog_function(catalog, "random")->volatility, 'v');
+    assert_null(catalog_function(catalog, "nothing"));
+    assert_false(catalog_user_operators(catalog));
+    catalog_unref(catalog);
+}
+
+static void test_bad_rows(void **state)
+{
+    static const char *const bad[][7] = {
+        {"x", NULL, NULL, NULL, NULL, NULL, NULL},
+        {NULL, NULL, NULL, NULL, NULL, NULL, NULL},
+        {"r", "public", "t", "oid", "r", "p", ""},
+        {"r", "public", "t", "99999999999", "r", "p", ""},
+        {"r", "public", NULL, "1", "r", "p", ""},
+        {"r", "public", "t", "1", NULL, "p", ""},
+        {"c", "1", "id", NULL, "", NULL, NULL},
+        {"f", "g", "i", NULL, "", NULL, NULL},
+        {"b", "i", "", NULL, NULL, NULL, NULL},
+        {"k", "r", NULL, NULL, NULL, NULL, NULL},
+        {"o", NULL, NULL, NULL, NULL, NULL, NULL},
+    };
+    struct catalog *catalog = catalog_new();
+    struct slice field = SLICE("r");
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        assert_false(add(catalog, bad[i]));
+    assert_false(catalog_add_row(catalog, &field, 1));
+    catalog_finish(catalog);
+    assert_null(catalog_relation(catalog, NULL, "t"));
+    assert_null(catalog_function(catalog, "g"));
+    assert_true(catalog_user_operators(catalog)); /* nothing said so far */
+    catalog_ref(catalog);
+    catalog_unref(catalog);
+    catalog_unref(catalog);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_relations),
+        cmocka_unit_test(test_columns),
+        cmocka_unit_test(test_functions),
+        cmocka_unit_test(test_bad_rows),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
