@@ -92,6 +92,9 @@ void session_flow(struct session *session);
 /* A CancelRequest came for it. */
 void session_cancel(struct session *session);
 bool session_holds_server(const struct session *session);
+/* The server has the beginning of a message whose rest the client has not sent yet: whatever else
+ * it is sent now it takes for that rest. */
+bool session_is_passing(const struct session *session);
 
 /* outbox.c: what is put must stay valid until the flush. */
 void outbox_put(struct session *session, struct slice bytes);

@@ -78,6 +78,17 @@ static void see_setting(struct session *session, struct slice whole)
     outbox_put(session, whole);
 }
 
+/* Of messages that a Flush has sent ahead: the request that held them is over. */
+static void see_after_flush(struct session *session, uint8_t type)
+{
+    if (type == REPLY_COPY_IN) {
+        session->copying = session->copy_extended = true;
+    } else if (type == REPLY_ERROR) {
+        session->exchange_failed = true;
+        session->copying = false;
+    }
+}
+
 static void seen(void *owner, uint8_t type, struct slice whole, bool ours)
 {
     struct session *session = owner;
@@ -90,10 +101,10 @@ static void seen(void *owner, uint8_t type, struct slice whole, bool ours)
     }
     if (type == REPLY_PARSE && !ours)
         session->parses_done++;
-    if (!request || request->discard) {
-        session->exchange_failed |= type == REPLY_ERROR && !request;
+    if (!request)
+        see_after_flush(session, type);
+    if (!request || request->discard)
         return;
-    }
     switch (type) {
     case REPLY_ERROR:
         if (ours)

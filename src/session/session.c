@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "wire/frame.h"
+#include "wire/read.h"
 #include "wire/types.h"
 #include "wire/write.h"
 
@@ -105,15 +106,20 @@ static void refuse_size(struct session *session, size_t total)
 
 /* A message that is not all there and is too large to wait for is passed on in parts, if it is one
  * that can be. Returns how many bytes were used. */
-static size_t begin_large(struct session *session, struct slice left, const struct frame *frame)
+static size_t begin_large(struct session *session, const struct frame *frame)
 {
+    struct slice portal, name;
+
+    /* The names of a Bind are what its head is for. */
+    if (frame->type == MSG_BIND && frame->whole.len < session->rooms->max_request &&
+        !read_bind_names(frame_body(frame), &portal, &name))
+        return 0;
     if (frame->type == MSG_QUERY || frame->type == MSG_BIND || frame->type == MSG_FUNCTION) {
         begin(session, frame->whole, frame->type == MSG_BIND, frame->total - frame->whole.len);
         return frame->whole.len;
     }
     if (frame->type != MSG_PARSE || frame->total > MAX_PARSE)
         refuse_size(session, frame->total);
-    (void)left;
     return 0;
 }
 
@@ -164,7 +170,7 @@ static size_t gather(struct session *session, struct slice left)
             return at;
         }
         if (state == FRAME_PART)
-            return begin_large(session, left, &frame);
+            return begin_large(session, &frame);
         if (!is_batched(frame.type))
             return take_single(session, &frame);
         begin(session, frame.whole, true, 0); /* one large message */
@@ -449,6 +455,11 @@ void session_new(struct rooms *rooms, struct stream *stream)
     stream_resume(stream);
 }
 
+bool session_is_passing(const struct session *session)
+{
+    return session->passing && !session->passing_drop;
+}
+
 /* A server that is as a new one, but for what this client left on it, is made so; any other is
  * closed, and what it may have committed is waited for. */
 static void part_with_server(struct session *session)
@@ -460,7 +471,7 @@ static void part_with_server(struct session *session)
         return;
     }
     if (server->state == SERVER_TAKEN && server->status == 'I' && owed_none(&server->owed) &&
-        !server->owed.doubtful && !session->midway) {
+        !server->owed.doubtful && !session->midway && !session_is_passing(session)) {
         transaction_end(session, false);
         pool_give(&session->take, session->pin != PIN_NONE);
         return;

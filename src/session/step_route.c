@@ -160,6 +160,12 @@ void leave_take(struct session *session, bool ok)
             pool_drop(&session->take);
         return;
     }
-    if (!keeps_server(session))
-        pool_give(&session->take, false);
+    if (keeps_server(session))
+        return;
+    if (session_is_passing(session)) {
+        session->passing_drop = true;
+        pool_drop(&session->take);
+        return;
+    }
+    pool_give(&session->take, false);
 }

@@ -90,10 +90,12 @@ static const struct stream_events client_events = {client_bytes, client_drained,
 
 static bool turn_client(struct client *client)
 {
-    bool last = client->session && client->session->closing && !client->session->queued;
-    bool happened = client->near && loopback_turn(client->near);
+    bool happened = client->near && loopback_turn(client->near), last;
 
-    if (!client->session || !loopback_turn(client->session))
+    if (!client->session)
+        return happened;
+    last = client->session->closing && !client->session->queued;
+    if (!loopback_turn(client->session))
         return happened;
     if (last)
         client->session = NULL;
@@ -284,6 +286,13 @@ static void login(struct stage *stage, struct client *client, const char *at)
 
 /* ---- the stage ------------------------------------------------------------------------------ */
 
+static void set_pool(struct stage *stage, unsigned size, int64_t wait)
+{
+    struct pool_settings settings = {size, wait, 60 * CLOCK_SEC, CLOCK_SEC};
+
+    pool_set_change(stage->house.database.pools, &settings);
+}
+
 static void open_stage(struct stage *stage)
 {
     struct rooms *rooms = &stage->house.rooms;
@@ -298,6 +307,7 @@ static void open_stage(struct stage *stage)
     topology_node(stage->house.database.topology, 0)->port = listener_port(stage->primary.listener);
     topology_node(stage->house.database.topology, 1)->port = listener_port(stage->replica.listener);
     stage->house.database.has_replicas = false;
+    set_pool(stage, 5, CLOCK_SEC);
 }
 
 static bool has_streams(const struct stage *stage)
@@ -349,13 +359,6 @@ static void close_stage(struct stage *stage)
 }
 
 /* ---- options -------------------------------------------------------------------------------- */
-
-static void set_pool(struct stage *stage, unsigned size, int64_t wait)
-{
-    struct pool_settings settings = {size, wait, 60 * CLOCK_SEC, CLOCK_SEC};
-
-    pool_set_change(stage->house.database.pools, &settings);
-}
 
 /* ! size N, wait MS (which makes the size 1), session (pooling), scram, clients N, request BYTES,
  * cached (the ledger is open), replicas, by hand (logins of servers) */
