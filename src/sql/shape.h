@@ -145,15 +145,13 @@ struct shape {
     bool volatile_time;  /* SQL value functions: CURRENT_TIMESTAMP, CURRENT_USER, ... */
     bool unknown;        /* something in it was not understood: counts as a write to everything */
     bool explains_write; /* EXPLAIN ANALYZE of a write (a plain EXPLAIN is a read) */
-    bool plain;          /* one SELECT of one relation and nothing else: no join, subquery, CTE, set
-                            operation,          grouping, aggregate or function in FROM; each row of the
-                            result is a          row of it */
-    bool read_only;      /* BEGIN or SET TRANSACTION .. READ ONLY */
-    bool chain;          /* COMMIT or ROLLBACK AND CHAIN */
-    const char
-        *isolation; /* what BEGIN or SET TRANSACTION asks for ("repeatable read"), else NULL */
-    const char *set_name; /* the text is one SET or RESET: the setting's name ("role", "all", ..);
-                             else NULL */
+    bool plain;     /* one SELECT of one relation and nothing else (no join, subquery, WITH, set
+                       operation, grouping, aggregate): each row of the result is one of its rows */
+    bool read_only; /* BEGIN or SET TRANSACTION .. READ ONLY */
+    bool chain;     /* COMMIT or ROLLBACK AND CHAIN */
+    const char *isolation; /* what BEGIN or SET TRANSACTION asks for ("repeatable read"), or NULL */
+    const char *set_name;  /* the setting's name where the text is one SET or RESET ("role", "all";
+                              words of several are upper-case: "TRANSACTION"), or NULL */
 };
 
 /* Parses `text` (whose fingerprint is `hash`, with `values` its values) in full, every statement of
