@@ -148,9 +148,9 @@ read="SELECT 'health_score is ' || health_score, professional_data FROM business
       WHERE id = '$evaluation' AND user_id = '$owner' AND subscription_tier IN ('professional', 'enterprise')"
 write="UPDATE business_evaluations SET health_score = (health_score + 1) % 101, updated_at = now()
        WHERE id = '$evaluation' AND user_id = '$owner' RETURNING 'health_score is ' || health_score"
-# Until pgtier has seen the primary's position it trusts nothing but the primary.
+# Until pgtier knows the primary's position and catalog it trusts nothing but the primary, and keeps nothing.
 for ((i = 0; i < 100; i++)); do
-    psql -XAtqF' ' -c 'SHOW STATS' "$console" | grep -q '^ledger app open 1$' && break
+    psql -XAtq -c "EXPLAIN ROUTE $read" "$console" | grep -q '^route|replica' && break
     sleep 0.1
 done
 say

@@ -105,7 +105,8 @@ class Pgtier:
         with self.connect(autocommit=True) as c:
             c.execute("SELECT 1")
         opened = sum_by(self.metrics(), "pgtier_ledger_open", "database")
-        return all(is_up(node) for node in self.admin("SHOW NODES")) and all(opened.values())
+        return all(is_up(node) for node in self.admin("SHOW NODES")) and all(opened.values()) \
+            and "no_catalog" not in self.explain("SELECT id FROM users")
 
     def stop(self, timeout=30):
         """Ends it and fails if it, or a sanitizer in it, has something to complain about."""

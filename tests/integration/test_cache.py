@@ -180,6 +180,15 @@ def test_settings_that_change_an_answer_part_it(proxy, cluster):
             assert tokyo.query(read(9)) == direct_tokyo.query(read(9))
 
 
+def test_the_first_answer_of_a_borrowed_server_is_kept(proxy, c):
+    """Its settings are changed for each of these clients on the way; what that says is not the answer."""
+    settled(proxy, c, read(51))
+    for n in range(52, 55):
+        with Raw(proxy.port, "app_trust", application_name=f"client {n}", IntervalStyle="iso_8601") as client:
+            _, by = sources(proxy, lambda: [client.query(read(n)) for _ in range(2)])
+            assert by.get("cache") == 1, by
+
+
 def test_roles_do_not_share(proxy, cluster):
     """Row-level security and grants are by role: one role's entry is no answer for another."""
     with Raw(proxy.port, "app_trust") as a, Raw(proxy.port, "app") as b:
