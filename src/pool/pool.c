@@ -174,7 +174,13 @@ static void keep_refused(struct server *server, const struct err *err)
 
 static void keep_settled(struct server *server)
 {
-    offer(server);
+    if (!server->worn) {
+        offer(server);
+        return;
+    }
+    server_close(server);
+    move(server, SERVER_CLOSING);
+    make_servers(server->pool);
 }
 
 static void keep_gone(struct server *server)
@@ -276,6 +282,8 @@ struct pool_set *pool_set_new(struct loop *loop, const struct pool_settings *set
 void pool_set_change(struct pool_set *set, const struct pool_settings *settings)
 {
     set->settings = *settings;
+    RING_EACH(link, after, &set->order)
+    make_servers(RING_OF(link, struct pool, order));
 }
 
 static void free_pool(struct pool *pool)
@@ -343,13 +351,26 @@ static struct pool *find_pool(struct pool_set *set, const struct pool_place *pla
     return NULL;
 }
 
+/* A reload may have brought another one: it is for the logins to come. */
+static void take_password(struct pool *pool, const char *password)
+{
+    const char *before = pool->place.password;
+
+    if (before == password || (before && password && strcmp(before, password) == 0))
+        return;
+    mem_free((void *)before);
+    pool->place.password = password ? mem_text(password, strlen(password)) : NULL;
+}
+
 struct pool *pool_of(struct pool_set *set, const struct pool_place *place)
 {
     uint64_t hash = hash_of(place);
     struct pool *pool = find_pool(set, place, hash);
 
-    if (pool)
+    if (pool) {
+        take_password(pool, place->password);
         return pool;
+    }
     pool = mem_new(sizeof(*pool));
     pool->set = set;
     pool->place = *place;

@@ -96,6 +96,24 @@ static void forget_skipped(struct server *server)
     }
 }
 
+/* A statement that we believe it has is not there, or is there and should not be, or no longer
+ * gives what it gave when it was prepared (PostgreSQL, plancache.c). Another server knows nothing
+ * of that. */
+static bool is_of_its_statements(const struct frame *frame, bool whole,
+                                 const struct owed_entry *completed)
+{
+    struct slice body = whole ? frame_body(frame) : (struct slice){0};
+    struct slice code = whole ? read_error_field(body, 'C') : (struct slice){0};
+    struct slice text = whole ? read_error_field(body, 'M') : (struct slice){0};
+
+    if (slice_is(code, "26000"))
+        return text.len && memmem(text.at, text.len, "\"pgtier_", 8);
+    if (slice_is(code, "42P05"))
+        return completed->kind == OWED_PARSE && completed->about;
+    return slice_is(code, "0A000") &&
+           slice_is(read_error_field(body, 'R'), "RevalidateCachedQuery");
+}
+
 /* An error of ours leaves the server in a state that nobody knows. */
 static void note_error(struct server *server, const struct owed_entry *completed)
 {
@@ -125,7 +143,7 @@ static void ready(struct server *server, enum owed_verdict verdict, uint8_t stat
     if (verdict == OWED_READY) {
         if (server->events)
             server->events->ready(server->owner, status);
-    } else if (server->state == SERVER_RESET && owed_none(&server->owed)) {
+    } else if (server->state == SERVER_RESET && owed_none(&server->owed) && !server->cancels) {
         server->keeper->settled(server);
     }
 }
@@ -177,8 +195,10 @@ static bool take_message(struct server *server, struct run *run, const struct fr
     }
     if (!ours)
         extend(server, run, frame->type, frame->whole);
-    if (frame->type == REPLY_ERROR)
+    if (frame->type == REPLY_ERROR) {
         note_error(server, &completed);
+        server->worn |= ours || is_of_its_statements(frame, whole, &completed);
+    }
     hand_over_fakes(server, run);
     return true;
 }
@@ -432,10 +452,11 @@ void server_forget_statements(struct server *server)
     server_set_unnamed(server, NULL);
 }
 
-static void forget_vars(struct server *server)
+void server_forget_vars(struct server *server)
 {
+    server->matched = 0;
     for (unsigned i = 0; i < server->vars.count; i++)
-        if (!server->vars.at[i].reported)
+        if (server->vars.at[i].ours)
             vars_remove(&server->vars, slice_text(server->vars.at[i--].name));
 }
 
@@ -446,8 +467,7 @@ void server_reset(struct server *server)
 
     server_enter(server, SERVER_RESET);
     server_forget_statements(server);
-    forget_vars(server);
-    server->matched = 0;
+    server_forget_vars(server);
     write_query(&out, SLICE("DISCARD ALL"));
     part = buf_slice(&out);
     owed_add(&server->owed, OWED_QUERY, OWED_SWALLOW, NULL);

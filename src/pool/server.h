@@ -108,6 +108,8 @@ void server_send(struct server *server, const struct slice *parts, unsigned coun
 void server_pause(struct server *server); /* stop reading: the client is slow */
 void server_resume(struct server *server);
 void server_set_unnamed(struct server *server, struct statement *statement); /* NULL: unknown */
+/* It has gone back to the settings of its login (RESET, DISCARD ALL). */
+void server_forget_vars(struct server *server);
 /* All its prepared statements are gone (DISCARD ALL, DEALLOCATE ALL). */
 void server_forget_statements(struct server *server);
 /* Asks the node to cancel what it does now. It is not lent to anybody else before that has landed.

@@ -40,13 +40,13 @@ void vars_set(struct vars *vars, struct slice name, struct slice value, bool rep
         }
         var = &vars->at[vars->count++];
         *var = (struct var){.name = mem_text(name.at, name.len)};
-    } else if (slice_is(value, var->value)) {
-        var->reported |= reported;
-        return;
     }
+    var->ours |= !reported;
+    var->reported |= reported;
+    if (var->value && slice_is(value, var->value))
+        return;
     mem_free(var->value);
     var->value = mem_text(value.at, value.len);
-    var->reported |= reported;
 }
 
 void vars_remove(struct vars *vars, struct slice name)
@@ -122,7 +122,7 @@ bool vars_match(struct vars *server, const struct vars *session, struct buf *sql
     for (unsigned i = 0; i < server->count; i++) {
         struct slice name = slice_text(server->at[i].name);
 
-        if (server->at[i].reported || find(session, name))
+        if (!server->at[i].ours || find(session, name))
             continue;
         buf_printf(sql, "RESET ");
         put_name(sql, server->at[i].name);

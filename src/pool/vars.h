@@ -6,6 +6,7 @@
 
 struct var {
     char *name, *value;
+    bool ours;     /* set without a report: of a server, by us */
     bool reported; /* the server tells of its changes by ParameterStatus */
 };
 

@@ -86,7 +86,8 @@ static void have_rows(void *owner)
     }
     catalog_finish(census->catalog);
     census->complained = false;
-    if (census->primary->node.up)
+    /* Where it was asked for anew meanwhile, these rows may be of before the change. */
+    if (census->primary->node.up && !census->wanted)
         census->taken(census->owner, census->catalog);
     forget(census);
     timer_start(&census->timer, census->wanted ? 0 : census->interval);

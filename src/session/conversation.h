@@ -38,8 +38,9 @@ struct session {
     struct database *database;  /* NULL: the console's */
     char *user;
     struct vars vars;
-    uint64_t wanted;   /* hash of vars, all of them */
-    uint64_t settings; /* hash of vars */
+    struct vars startup; /* those that the client came with: where RESET goes back to */
+    uint64_t wanted;     /* hash of vars, all of them */
+    uint64_t settings;   /* hash of vars */
     uint32_t pid, secret;
     struct map_link key; /* in rooms.keys */
     bool in, ending;     /* logged in; on its way out */
@@ -62,8 +63,9 @@ struct session {
     uint64_t exchange;
     unsigned parses, parses_done;
     bool exchange_failed;
-    bool odd;   /* settings are not known any more: names mean what nobody knows */
-    bool blind; /* its texts may mean something else than they seem to: encoding, strings */
+    bool odd;    /* settings are not known any more: names mean what nobody knows */
+    bool blind;  /* its texts may mean something else than they seem to: encoding, strings */
+    bool soiled; /* its server may keep something of it that nobody saw: to be reset */
     bool odd_transaction; /* .. until the transaction ends */
     enum pin pin;
     struct names names;
@@ -145,6 +147,9 @@ void transaction_begin(struct session *session, const struct plan *plan,
                        const struct pinned *pinned);
 void transaction_begin_everything(struct session *session);
 void transaction_ddl(struct session *session);
+/* The server said COMMIT: what was written up to here stays, whatever comes of the rest. */
+void transaction_note_commit(struct session *session);
+bool transaction_committed(const struct session *session);
 /* It has ended; `rolled_back`: surely. */
 void transaction_end(struct session *session, bool rolled_back);
 /* Its server is gone: nobody knows how it ended. */

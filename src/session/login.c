@@ -367,6 +367,7 @@ static bool take_options(struct session *session, struct slice text)
         if (good) {
             name = slice_of(whole.at, (size_t)(equals - whole.at));
             vars_set(&session->vars, name, slice_skip(whole, name.len + 1), false);
+            vars_set(&session->startup, name, slice_skip(whole, name.len + 1), false);
         }
         expects_value = false;
         buf_take(&word, buf_len(&word));
@@ -391,6 +392,7 @@ static bool take_option(struct client_login *login, struct slice name, struct sl
         return slice_is(value, "false") || slice_is(value, "off") || slice_is(value, "0");
     } else if (!(name.len >= 5 && memcmp(name.at, "_pq_.", 5) == 0)) {
         vars_set(&session->vars, name, value, false);
+        vars_set(&session->startup, name, value, false);
     }
     return true;
 }

@@ -27,8 +27,14 @@ void outbox_flush(struct session *session)
         return;
     out->count = 0;
     stream_send(session->client, out->parts, count);
-    if (session->client->queued > STREAM_HIGH && session->take.server)
-        server_pause(session->take.server);
+    if (session->client->queued <= STREAM_HIGH || !session->take.server)
+        return;
+    /* Those who wait for this answer do not wait for this client. */
+    if (session->request && session->request->leads) {
+        cache_drop(&session->request->ask);
+        session->request->leads = false;
+    }
+    server_pause(session->take.server);
 }
 
 struct slice outbox_ready(uint8_t status)

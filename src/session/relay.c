@@ -222,28 +222,6 @@ static void load_settings(struct load *load, struct session *session)
     server->matched = session->wanted;
 }
 
-static bool drops_statements(const struct session *session, const struct request *request)
-{
-    const struct shape *shape = request->has_text ? request->text.known->shape : NULL;
-
-    (void)session;
-    for (unsigned i = 0; shape && i < shape->nstatements; i++)
-        if (shape->statements[i] == STATEMENT_DISCARD ||
-            shape->statements[i] == STATEMENT_DEALLOCATE)
-            return true;
-    return false;
-}
-
-/* DISCARD and DEALLOCATE may take from the server what we believe it has. What a client drops by a
- * name of SQL's is of the server it keeps; ours are prepared again when needed. */
-static void forget_dropped(struct session *session, struct request *request)
-{
-    if (!drops_statements(session, request))
-        return;
-    server_forget_statements(session->take.server);
-    names_clear(&session->names);
-}
-
 enum outcome enter_relay(struct session *session)
 {
     struct request *request = session->request;
@@ -254,6 +232,11 @@ enum outcome enter_relay(struct session *session)
     request->trail.source = replica ? SOURCE_REPLICA : SOURCE_PRIMARY;
     request->holding = replica;
     request->checking = replica && request->verdict.freshness == FRESH_CAUSAL;
+    /* An answer that may be old is nobody's but the asker's. */
+    if (replica && !request->checking && request->leads) {
+        cache_drop(&request->ask);
+        request->leads = false;
+    }
     server_hold(server, &reply_events, session);
     load_settings(&load, session);
     for (unsigned i = 0; i < request->nmessages; i++)
@@ -263,7 +246,6 @@ enum outcome enter_relay(struct session *session)
     if (request->open)
         session->midway = true;
     send_load(&load);
-    forget_dropped(session, request);
     /* Answers that we gave for the server go out with its own, unless none will come. */
     if (request->open)
         outbox_flush(session);

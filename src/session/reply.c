@@ -35,8 +35,12 @@ static bool is_for_good(struct slice sqlstate)
 
 static void see_error(struct session *session, struct request *request, struct slice body)
 {
-    if (is_from_replica(session) && !request->passed) {
-        if (is_for_good(read_error_field(body, 'C')) && request->has_text)
+    struct slice code = read_error_field(body, 'C');
+
+    /* What was cancelled, or has run out of its time, is not begun anew elsewhere. */
+    if (is_from_replica(session) && !request->passed && !slice_is(code, "57014")) {
+        if (is_for_good(code) && request->has_text &&
+            !slice_is(read_error_field(body, 'R'), "RevalidateCachedQuery"))
             request->text.known->not_on_standby = true;
         throw_away(request);
         return;
@@ -78,6 +82,41 @@ static void see_setting(struct session *session, struct slice whole)
     outbox_put(session, whole);
 }
 
+static struct slice tag_of(struct slice body)
+{
+    return slice_first(body, body.len ? body.len - 1 : 0);
+}
+
+/* Settings go back to what the client came with, not to what the server's login was. */
+static void start_settings_anew(struct session *session)
+{
+    struct server *server = session->take.server;
+
+    for (unsigned i = 0; i < session->startup.count; i++) {
+        const struct var *var = &session->startup.at[i];
+
+        vars_set(&session->vars, slice_text(var->name), slice_text(var->value), false);
+    }
+    server_forget_vars(server);
+    session_touch_settings(session);
+}
+
+/* Some commands change what we believe of transaction, statements and settings, wherever they stand
+ * in a batch: the server's word for their success is looked at. */
+static void see_tag(struct session *session, struct slice tag)
+{
+    bool all = slice_is(tag, "DISCARD ALL");
+
+    if (slice_is(tag, "COMMIT") || slice_is(tag, "PREPARE TRANSACTION"))
+        transaction_note_commit(session);
+    if (all || slice_is(tag, "DEALLOCATE ALL")) {
+        server_forget_statements(session->take.server);
+        names_clear(&session->names);
+    }
+    if (all || slice_is(tag, "RESET"))
+        start_settings_anew(session);
+}
+
 /* Of messages that a Flush has sent ahead: the request that held them is over. */
 static void see_after_flush(struct session *session, uint8_t type)
 {
@@ -101,6 +140,8 @@ static void seen(void *owner, uint8_t type, struct slice whole, bool ours)
     }
     if (type == REPLY_PARSE && !ours)
         session->parses_done++;
+    if (type == REPLY_COMPLETE && !ours)
+        see_tag(session, tag_of(body));
     if (!request)
         see_after_flush(session, type);
     if (!request || request->discard)
@@ -115,7 +156,7 @@ static void seen(void *owner, uint8_t type, struct slice whole, bool ours)
     case REPLY_COMPLETE:
         if (!ours) {
             request->trail.rows += read_tag_rows(body);
-            request->rolled_back = slice_is(slice_first(body, body.len - 1), "ROLLBACK");
+            request->rolled_back = slice_is(tag_of(body), "ROLLBACK");
         }
         break;
     case REPLY_COPY_IN:
@@ -202,6 +243,11 @@ static void ready(void *owner, uint8_t status)
     if (request && request->discard) {
         request->discard = request->failed = false;
         session->parses_done = 0;
+        if (request->cancelled) {
+            err_set(&request->err, "57014", "canceling statement due to user request");
+            steps_failed(session);
+            return;
+        }
         request->avoid_replica = request->trail.asked_again = true;
         steps_again(session, STEP_ROUTE);
         return;
@@ -225,6 +271,8 @@ static void turn(void *owner)
     if (request && !request->holding && session->out.count)
         request->passed = true;
     outbox_flush(session);
+    if (session->copying)
+        session_go_on(session); /* data that came before the server asked for it */
     if (request && session->copy_failed) {
         /* The Sync that the client has sent may have been read as part of the COPY: the one that
          * follows its CopyDone goes to the server as well. */

@@ -46,7 +46,7 @@ static void make_new(struct request *request)
 {
     request->later = 0;
     request->open = request->simple = request->synced = request->unread = false;
-    request->plain = request->describes = false;
+    request->plain = request->describes = request->unseen = false;
     request->nqueries = 0;
     request->results = (struct slice){0};
     request->at = 0;
@@ -59,6 +59,7 @@ static void make_new(struct request *request)
     request->node = NULL;
     request->avoid_replica = false;
     request->checking = request->holding = request->discard = request->passed = false;
+    request->cancelled = request->soils = false;
     request->failed = request->rolled_back = false;
     request->trail = (struct trail){.tier = -1};
 }
@@ -84,7 +85,9 @@ void request_free(struct rooms *rooms, struct request *request)
         request->cap = 0;
     }
     buf_take(&request->bytes, buf_len(&request->bytes));
-    buf_clear(&request->held);
+    buf_take(&request->held, buf_len(&request->held));
+    if (request->held.cap > KEPT_BYTES)
+        buf_clear(&request->held);
     make_new(request);
     ring_append(&rooms->spare, &request->spare);
     rooms->nspare++;
@@ -165,7 +168,8 @@ static bool add_parse(struct session *session, struct message *message, struct s
     return true;
 }
 
-static bool add_bind(struct session *session, struct message *message, struct slice begin)
+static bool add_bind(struct session *session, struct request *request, struct message *message,
+                     struct slice begin)
 {
     struct slice portal, name;
 
@@ -176,6 +180,9 @@ static bool add_bind(struct session *session, struct message *message, struct sl
     message->statement = names_find(&session->names, name);
     if (message->statement)
         statement_ref(message->statement);
+    /* A name that SQL's PREPARE gave, maybe: nobody knows what it does. */
+    request->unseen |= !message->statement;
+    request->unread |= !message->statement;
     return true;
 }
 
@@ -275,15 +282,16 @@ bool request_add(struct session *session, struct request *request, uint32_t at, 
         request->simple = true;
         request->nqueries++;
         names_remove(&session->names, SLICE(""));
+        request->unseen |= later > 0;
         return later || (body.len && body.at[body.len - 1] == '\0');
     case MSG_FUNCTION:
-        request->simple = request->unread = true;
+        request->simple = request->unread = request->unseen = true;
         return true;
     case MSG_PARSE:
         return add_parse(session, message, body);
     case MSG_BIND:
         request->nqueries++;
-        return add_bind(session, message, body);
+        return add_bind(session, request, message, body);
     case MSG_DESCRIBE:
     case MSG_CLOSE:
         return add_target(session, message, body);

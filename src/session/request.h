@@ -32,6 +32,7 @@ struct request {
     bool simple;       /* a Query or FunctionCall */
     bool synced;       /* ends with a Sync */
     bool unread;       /* holds something that was not understood: a write to everything */
+    bool unseen;       /* of a text that was not seen, so that it may leave anything behind */
     bool plain;        /* [Parse] Bind [Describe] Execute Sync, or one Query */
     bool describes;    /* its portal: the client wants the RowDescription */
     struct message *messages;
@@ -52,7 +53,8 @@ struct request {
     struct verdict verdict;
     bool alone; /* the whole of an autocommit transaction: one statement, plain */
     bool write, cacheable;
-    bool ddl; /* may change the catalog */
+    bool soils; /* may leave something on the server's session that nobody sees */
+    bool ddl;   /* may change the catalog */
     struct pinned pinned;
     struct footprint_read read;
     struct need need;
@@ -67,6 +69,7 @@ struct request {
     bool holding;     /* a replica's answer is kept in `held` until it is whole */
     bool discard;     /* nothing of it reaches the client */
     bool passed;      /* a byte of it was handed to the client */
+    bool cancelled;   /* a CancelRequest came while a replica was at work */
     bool failed;      /* the server said ErrorResponse */
     bool rolled_back; /* the last CommandComplete was ROLLBACK */
     struct buf held;  /* of a replica's answer; nothing of it has reached the client */

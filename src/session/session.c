@@ -130,8 +130,9 @@ static size_t take_single(struct session *session, const struct frame *frame)
         session_end(session);
         return 0;
     }
-    /* CopyData that was on its way when the COPY failed is passed over, as the server does. */
-    if (!is_copy(frame->type))
+    /* CopyData that was on its way when the COPY failed is passed over, and whatever follows an
+     * error up to the Sync, as the server does. */
+    if (!is_copy(frame->type) && !(session->midway && session->exchange_failed))
         begin(session, frame->whole, false, 0);
     return frame->total;
 }
@@ -427,6 +428,7 @@ static void closed(void *owner)
     struct session *session = owner;
 
     vars_clear(&session->vars);
+    vars_clear(&session->startup);
     names_clear(&session->names);
     buf_clear(&session->input);
     mem_free(session->user);
@@ -473,7 +475,7 @@ static void part_with_server(struct session *session)
     if (server->state == SERVER_TAKEN && server->status == 'I' && owed_none(&server->owed) &&
         !server->owed.doubtful && !session->midway && !session_is_passing(session)) {
         transaction_end(session, false);
-        pool_give(&session->take, session->pin != PIN_NONE);
+        pool_give(&session->take, session->pin != PIN_NONE || session->soiled);
         return;
     }
     transaction_lost(session, server->pid);
@@ -523,9 +525,12 @@ void session_cancel(struct session *session)
 {
     struct request *request = session->request;
 
+    if (!request && session->midway && session->take.server)
+        server_cancel(session->take.server);
     if (!request || !request->waiting)
         return;
     if (request->at == STEP_RELAY) {
+        request->cancelled = session->node->role == NODE_REPLICA;
         server_cancel(session->take.server);
         return;
     }

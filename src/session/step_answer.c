@@ -2,7 +2,9 @@
  * on the way back. */
 #include "session/conversation.h"
 #include "wire/frame.h"
+#include "session/deallocate.h"
 #include "wire/types.h"
+#include "wire/write.h"
 
 #include "base/clock.h"
 
@@ -150,6 +152,24 @@ static bool needs_no_server(const struct session *session, const struct request 
     return true;
 }
 
+static void answer_command(struct session *session, const struct request *request, const char *tag)
+{
+    struct buf out = {0};
+
+    for (unsigned i = 0; i < request->nmessages; i++) {
+        if (request->messages[i].type == MSG_PARSE)
+            write_empty(&out, REPLY_PARSE);
+        else if (request->messages[i].type == MSG_BIND)
+            write_empty(&out, REPLY_BIND);
+        else if (request->messages[i].type == MSG_DESCRIBE)
+            write_empty(&out, REPLY_NO_ROWS);
+    }
+    write_complete(&out, tag);
+    outbox_put(session, buf_slice(&out));
+    outbox_flush(session);
+    buf_clear(&out);
+}
+
 static void answer_alone(struct session *session, const struct request *request)
 {
     for (unsigned i = 0; i < request->nmessages; i++) {
@@ -158,6 +178,41 @@ static void answer_alone(struct session *session, const struct request *request)
         else if (request->messages[i].type == MSG_CLOSE)
             outbox_put(session, slice_of(close_complete, FRAME_HEAD));
     }
+}
+
+/* The text that a request of one statement runs. */
+static struct slice text_of(const struct request *request)
+{
+    for (unsigned i = 0; i < request->nmessages; i++) {
+        const struct message *message = &request->messages[i];
+
+        if (message->type == MSG_QUERY)
+            return slice_of(request_slice(request, message).at + FRAME_HEAD,
+                            message->len - FRAME_HEAD - 1);
+        if (message->type == MSG_BIND)
+            return message->statement->text;
+    }
+    return (struct slice){0};
+}
+
+/* A client's names are its own, and no server knows them: whoever drops one by SQL, as some drivers
+ * do, is answered here. False: the name is not of a Parse, or the text is not so simple. */
+static bool drop_name(struct session *session, const struct request *request)
+{
+    struct deallocate drop;
+
+    if (!request->plain || session->pin == PIN_STATE || session->status == 'E' ||
+        request->text.known->shape->statements[0] != STATEMENT_DEALLOCATE ||
+        !deallocate_read(text_of(request), &drop))
+        return false;
+    if (drop.all)
+        names_clear(&session->names);
+    else if (names_find(&session->names, slice_of(drop.name, drop.len)))
+        names_remove(&session->names, slice_of(drop.name, drop.len));
+    else
+        return false;
+    answer_command(session, request, drop.all ? "DEALLOCATE ALL" : "DEALLOCATE");
+    return true;
 }
 
 enum outcome enter_answer(struct session *session)
@@ -169,6 +224,8 @@ enum outcome enter_answer(struct session *session)
         answer_alone(session, request);
         return STEP_ANSWERED;
     }
+    if (request->has_text && request->nqueries == 1 && drop_name(session, request))
+        return STEP_ANSWERED;
     if (!request->cacheable)
         return STEP_ON;
     make_key(session, request);

@@ -94,6 +94,21 @@ static void note_state(struct session *session, const struct shape *shape)
         session->pin = PIN_STATE;
 }
 
+/* A function of the user's may leave anything on the session. */
+static bool calls_volatile(const struct session *session, const struct shape *shape)
+{
+    const struct catalog *catalog = session->database->catalog;
+
+    for (unsigned i = 0; i < shape->nfunctions; i++) {
+        const struct catalog_function *function =
+            catalog ? catalog_function(catalog, shape->functions[i].name) : NULL;
+
+        if (function && function->user && function->user_volatility == 'v')
+            return true;
+    }
+    return false;
+}
+
 static void judge_first(struct session *session, struct request *request, const struct plan *plan,
                         const struct values *values)
 {
@@ -113,7 +128,10 @@ static void judge_one(struct session *session, struct request *request, struct k
     const struct plan *plan = database_plan(session->database, known);
 
     note_state(session, known->shape);
-    request->ddl |= is_ddl(known->shape);
+    if (is_ddl(known->shape) || calls_volatile(session, known->shape)) {
+        request->soils = session->odd_transaction = true;
+        request->ddl |= is_ddl(known->shape);
+    }
     request->write |= !plan->read;
     if (known == request->text.known && values == &request->text.values)
         judge_first(session, request, plan, values);
@@ -181,6 +199,7 @@ enum outcome enter_judge(struct session *session)
     }
     request->unread |= session->blind && request->nqueries;
     request->write |= request->unread;
+    request->soils |= request->unseen;
     request->ddl |= request->unread;
     if (!request->nqueries || request->unread)
         refuse_both(request, PLAN_PROTOCOL);

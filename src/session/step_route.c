@@ -167,5 +167,6 @@ void leave_take(struct session *session, bool ok)
         pool_drop(&session->take);
         return;
     }
-    pool_give(&session->take, false);
+    pool_give(&session->take, session->soiled);
+    session->soiled = false;
 }

@@ -14,7 +14,8 @@ static const struct step {
     [STEP_RELAY] = {enter_relay, NULL},
 };
 
-/* Notes how long the present step took. */
+/* Notes how long the present step took, and those before it that neither waited nor answered: a
+ * clock for each of them would cost more than they do. */
 static void note_time(struct request *request)
 {
     int64_t now = clock_now();
@@ -62,6 +63,11 @@ static void finish(struct session *session, bool ok)
     struct buf error = {0};
 
     leave_from(session, request->at, 0, ok);
+    if (err_is_set(&request->err) && session->midway) {
+        /* The server knows nothing of this error, and would commit what came before it. */
+        session_fatal(session, &request->err);
+        return;
+    }
     if (err_is_set(&request->err)) {
         request->failed = true;
         names_fail(&session->names, session->exchange, session->parses_done);
@@ -87,14 +93,16 @@ static void run(struct session *session)
 
         request->entered |= 1u << request->at;
         outcome = steps[request->at].enter(session);
-        note_time(request);
-        switch (outcome) {
-        case STEP_ON:
+        if (outcome == STEP_ON) {
             request->at++;
             continue;
+        }
+        note_time(request);
+        switch (outcome) {
         case STEP_WAIT:
             request->waiting = true;
             return;
+        case STEP_ON:
         case STEP_ANSWERED:
             finish(session, true);
             return;
@@ -103,6 +111,13 @@ static void run(struct session *session)
             return;
         }
     }
+}
+
+/* The rest of a large message may lie there already, from before there was a server. */
+static void go_on_passing(struct session *session)
+{
+    if (session->passing)
+        session_go_on(session);
 }
 
 void steps_begin(struct session *session)
@@ -122,6 +137,7 @@ void steps_on(struct session *session)
     request->waiting = false;
     request->at++;
     run(session);
+    go_on_passing(session);
 }
 
 void steps_answered(struct session *session)
@@ -145,6 +161,7 @@ void steps_again(struct session *session, enum step_name step)
     request->waiting = false;
     request->at = step;
     run(session);
+    go_on_passing(session);
 }
 
 void steps_abandon(struct session *session)

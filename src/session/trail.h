@@ -46,11 +46,13 @@ struct trail {
     const struct cache_class *cache;    /* NULL: not cacheable, see `uncached` */
     enum plan_reason uncached, primary; /* why not from the cache; why from the primary */
     bool write, failed;
-    bool led, joined;          /* led a flight; was answered by another's flight */
-    bool asked_again;          /* a replica's answer was thrown away or was an error */
-    uint64_t rows, bytes;      /* to the client */
-    int64_t began, ended;      /* ns, clock_now */
-    int64_t spent[STEP_COUNT]; /* ns in each step; 0: not entered */
+    bool led, joined;     /* led a flight; was answered by another's flight */
+    bool asked_again;     /* a replica's answer was thrown away or was an error */
+    uint64_t rows, bytes; /* to the client */
+    int64_t began, ended; /* ns, clock_now */
+    /* ns until each step that waited or answered had its answer; a step that did neither is counted
+     * with the one that it led to, and is 0. */
+    int64_t spent[STEP_COUNT];
 };
 
 /* Where trails go. `trail` is valid until the call returns. */

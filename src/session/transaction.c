@@ -9,6 +9,7 @@ struct transaction {
     struct database *database;
     struct footprint_write write;
     bool written, ddl;
+    bool may_have_committed; /* some of it, before what is the end of the rest */
     union {
         struct lsn_wish lsn;
         struct gone_wish gone;
@@ -57,6 +58,17 @@ void transaction_ddl(struct session *session)
     transaction->ddl = true;
 }
 
+void transaction_note_commit(struct session *session)
+{
+    if (session->transaction)
+        session->transaction->may_have_committed = true;
+}
+
+bool transaction_committed(const struct session *session)
+{
+    return session->transaction && session->transaction->may_have_committed;
+}
+
 static void forget(struct transaction *transaction)
 {
     if (transaction->ddl)
@@ -81,6 +93,7 @@ void transaction_end(struct session *session, bool rolled_back)
     session->transaction = NULL;
     if (!transaction)
         return;
+    rolled_back &= !transaction->may_have_committed && !transaction->ddl;
     if (!transaction->written || rolled_back) {
         if (transaction->written)
             ledger_abort(database->ledger, &transaction->write);
