@@ -32,7 +32,8 @@ static bool is_ordinary(const struct catalog_relation *found)
 /* What else a write to it may change. */
 static bool spreads(const struct catalog_relation *found, enum ref_use use)
 {
-    return found->triggers || (found->cascades && use != REF_INSERT && use != REF_COPY_FROM);
+    return found->triggers || found->write_calls || found->read_calls ||
+           (found->cascades && use != REF_INSERT && use != REF_COPY_FROM);
 }
 
 static uint64_t name_relation(const char *schema, const char *name)
@@ -199,7 +200,9 @@ static void resolve_uncertain(struct plan *plan, const struct shape_ref *ref,
 static void resolve_read(struct plan *plan, struct plan_ref *ref,
                          const struct catalog_relation *found)
 {
-    if (!ref->certain)
+    if (found && found->read_calls)
+        plan_everything(plan, PLAN_USER_FUNCTION);
+    else if (!ref->certain)
         resolve_uncertain(plan, ref->ref, found);
     else if (found->row_security)
         plan_anything(plan, PLAN_ROW_SECURITY); /* a policy may read other relations */

@@ -27,6 +27,24 @@ const char CATALOG_QUERY[] =
     " max(provolatile::text) FILTER (WHERE pronamespace <> 11) AS other,"
     " CASE WHEN bool_or(prokind = 'a') THEN 'a' ELSE '' END AS marks"
     " FROM pg_catalog.pg_proc GROUP BY proname)"
+    /* What runs unseen: volatile functions of the user's in defaults and checks ('f', of writes),
+     * in policies, views and rules ('v', of reads too). Those of extensions that write no row are
+     * let pass; dependencies on PostgreSQL's own are not even recorded. */
+    " , unseen AS (SELECT d.classid, d.objid FROM pg_catalog.pg_depend d"
+    " JOIN pg_catalog.pg_proc p ON d.refclassid = 'pg_catalog.pg_proc'::regclass"
+    " AND d.refobjid = p.oid WHERE p.provolatile = 'v' AND p.oid >= 16384"
+    " AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e JOIN pg_catalog.pg_extension x"
+    " ON e.refclassid = 'pg_catalog.pg_extension'::regclass AND e.refobjid = x.oid"
+    " WHERE e.classid = 'pg_catalog.pg_proc'::regclass AND e.objid = p.oid AND e.deptype = 'e'"
+    " AND x.extname IN ('uuid-ossp', 'pgcrypto', 'hstore', 'citext', 'pg_trgm', 'unaccent'))),"
+    " calls AS (SELECT t.adrelid AS oid, 'f' AS mark FROM unseen u JOIN pg_catalog.pg_attrdef t"
+    " ON u.classid = 'pg_catalog.pg_attrdef'::regclass AND u.objid = t.oid"
+    " UNION SELECT t.conrelid, 'f' FROM unseen u JOIN pg_catalog.pg_constraint t"
+    " ON u.classid = 'pg_catalog.pg_constraint'::regclass AND u.objid = t.oid"
+    " UNION SELECT t.polrelid, 'v' FROM unseen u JOIN pg_catalog.pg_policy t"
+    " ON u.classid = 'pg_catalog.pg_policy'::regclass AND u.objid = t.oid"
+    " UNION SELECT t.ev_class, 'v' FROM unseen u JOIN pg_catalog.pg_rewrite t"
+    " ON u.classid = 'pg_catalog.pg_rewrite'::regclass AND u.objid = t.oid)"
     " SELECT 'r', c.schema, c.relname::text, c.oid::text, c.relkind::text,"
     " c.relpersistence::text,"
     " CASE WHEN c.relkind = 'p' OR c.relispartition OR EXISTS (SELECT FROM"
@@ -38,7 +56,8 @@ const char CATALOG_QUERY[] =
     " CASE WHEN c.relrowsecurity THEN 's' ELSE '' END ||"
     " CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.confrelid = c.oid"
     " AND k.contype = 'f' AND (k.confdeltype IN ('c', 'n', 'd') OR k.confupdtype IN"
-    " ('c', 'n', 'd'))) THEN 'c' ELSE '' END"
+    " ('c', 'n', 'd'))) THEN 'c' ELSE '' END ||"
+    " COALESCE((SELECT string_agg(mark, '') FROM calls WHERE calls.oid = c.oid), '')"
     " FROM rel c"
     " UNION ALL SELECT 'c', a.attrelid::text, a.attname::text, CASE a.atttypid"
     " WHEN 21 THEN 'int2' WHEN 23 THEN 'int4' WHEN 20 THEN 'int8' WHEN 2950 THEN 'uuid'"
@@ -53,6 +72,9 @@ const char CATALOG_QUERY[] =
     " LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation"
     " WHERE a.attnum > 0 AND NOT a.attisdropped"
     " AND a.atttypid IN (16, 20, 21, 23, 25, 1043, 2950)"
+    /* A varchar of a length drops blanks that are too many: what is stored is not what was given.
+     */
+    " AND (a.atttypid <> 1043 OR a.atttypmod < 0)"
     " AND (a.atttypid NOT IN (25, 1043) OR l.collisdeterministic)"
     " UNION ALL SELECT 'k', relkind::text, string_agg(relname::text, ' '), NULL, NULL, NULL, NULL"
     " FROM pg_catalog.pg_class WHERE relnamespace = 11 AND relkind IN ('r', 'v')"
@@ -128,6 +150,8 @@ static void put_relation(struct catalog *catalog, struct slice schema, struct sl
         .rules = has_mark(marks, 'r'),
         .row_security = has_mark(marks, 's'),
         .cascades = has_mark(marks, 'c'),
+        .write_calls = has_mark(marks, 'f'),
+        .read_calls = has_mark(marks, 'v'),
     };
 
     buf_put(&catalog->relations, &relation, sizeof(relation));

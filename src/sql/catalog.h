@@ -25,7 +25,9 @@ struct catalog_relation {
     bool triggers;    /* user triggers other than pgtier's own (names that begin "pgtier_") */
     bool rules;       /* rewrite rules */
     bool row_security;
-    bool cascades; /* a foreign key of another table cascades (or sets) from it */
+    bool cascades;    /* a foreign key of another table cascades (or sets) from it */
+    bool write_calls; /* a default or check calls a volatile function of the user's */
+    bool read_calls;  /* a policy, view or rule does */
     const struct catalog_column *columns;
     unsigned ncolumns;
 };
