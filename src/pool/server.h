@@ -76,6 +76,7 @@ struct server {
     struct prepared prepared;  /* statements that it is known to have */
     struct statement *unnamed; /* what its unnamed statement is, referenced; NULL: not known */
     struct buf welcome;        /* its ParameterStatus messages at login */
+    uint8_t answering;         /* enum owed_kind of what the message that is `seen` answers */
     bool worn;                 /* to be closed rather than lent again */
     uint64_t queries;
     const struct server_events *events; /* NULL: nobody holds it */

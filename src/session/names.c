@@ -1,4 +1,4 @@
-/* A client's names of statements. */
+/* A client's names of statements, and what they were before the exchange that is under way. */
 #include "session/names.h"
 
 #include "base/hash.h"
@@ -7,10 +7,15 @@
 struct named {
     struct map_link link;
     struct statement *statement;
-    uint64_t request;
-    unsigned parse;
     size_t len;
     char name[];
+};
+
+struct names_change {
+    struct statement *before; /* referenced; NULL: there was none */
+    unsigned number;
+    char *name; /* NULL: the unnamed one */
+    size_t len;
 };
 
 static struct named *find(const struct names *names, struct slice name)
@@ -35,8 +40,11 @@ static void free_named(struct map_link *link, void *with)
 
 void names_clear(struct names *names)
 {
+    names_settle(names);
     map_each(&names->map, free_named, NULL);
     map_clear(&names->map);
+    mem_free(names->changes);
+    *names = (struct names){0};
 }
 
 struct statement *names_find(const struct names *names, struct slice name)
@@ -46,12 +54,20 @@ struct statement *names_find(const struct names *names, struct slice name)
     return named ? named->statement : NULL;
 }
 
-void names_set(struct names *names, struct slice name, struct statement *statement,
-               uint64_t request, unsigned parse)
+/* NULL takes the name away. */
+static void set(struct names *names, struct slice name, struct statement *statement)
 {
     struct named *named = find(names, name);
 
-    statement_ref(statement);
+    if (statement)
+        statement_ref(statement);
+    if (named && !statement) {
+        map_remove(&names->map, &named->link);
+        free_named(&named->link, NULL);
+        return;
+    }
+    if (!statement)
+        return;
     if (named) {
         statement_unref(named->statement);
     } else {
@@ -62,46 +78,64 @@ void names_set(struct names *names, struct slice name, struct statement *stateme
         map_add(&names->map, &named->link, hash_slice(name));
     }
     named->statement = statement;
-    named->request = request;
-    named->parse = parse;
+}
+
+static void note(struct names *names, struct slice name, unsigned number)
+{
+    struct names_change *change;
+
+    if (names->nchanges == names->cap) {
+        names->cap = names->cap ? names->cap * 2 : 4;
+        names->changes = mem_grow(names->changes, names->cap * sizeof(*names->changes));
+    }
+    change = &names->changes[names->nchanges++];
+    *change = (struct names_change){names_find(names, name), number, NULL, name.len};
+    if (change->before)
+        statement_ref(change->before);
+    if (name.len)
+        change->name = mem_text(name.at, name.len);
+}
+
+void names_set(struct names *names, struct slice name, struct statement *statement,
+               unsigned number)
+{
+    note(names, name, number);
+    set(names, name, statement);
+}
+
+void names_close(struct names *names, struct slice name, unsigned number)
+{
+    if (!names_find(names, name))
+        return;
+    note(names, name, number);
+    set(names, name, NULL);
 }
 
 void names_remove(struct names *names, struct slice name)
 {
-    struct named *named = find(names, name);
-
-    if (!named)
-        return;
-    map_remove(&names->map, &named->link);
-    free_named(&named->link, NULL);
+    set(names, name, NULL);
 }
 
-struct failed {
-    struct names *names;
-    uint64_t request;
-    unsigned done;
-    struct named *found;
-};
-
-static void find_failed(struct map_link *link, void *with)
+static void forget_last(struct names *names)
 {
-    struct failed *failed = with;
-    struct named *named = MAP_OF(link, struct named, link);
+    struct names_change *change = &names->changes[--names->nchanges];
 
-    if (named->request == failed->request && named->parse >= failed->done)
-        failed->found = named;
+    statement_unref(change->before);
+    mem_free(change->name);
 }
 
-void names_fail(struct names *names, uint64_t request, unsigned done)
+void names_fail(struct names *names, unsigned done)
 {
-    struct failed failed = {names, request, done, NULL};
+    while (names->nchanges && names->changes[names->nchanges - 1].number >= done) {
+        const struct names_change *change = &names->changes[names->nchanges - 1];
 
-    do {
-        failed.found = NULL;
-        map_each(&names->map, find_failed, &failed);
-        if (failed.found) {
-            map_remove(&names->map, &failed.found->link);
-            free_named(&failed.found->link, NULL);
-        }
-    } while (failed.found);
+        set(names, slice_of(change->name, change->len), change->before);
+        forget_last(names);
+    }
+}
+
+void names_settle(struct names *names)
+{
+    while (names->nchanges)
+        forget_last(names);
 }

@@ -5,17 +5,26 @@
 #include "base/map.h"
 #include "pool/prepared.h"
 
+struct names_change;
+
 /* A zeroed struct names is an empty one. */
 struct names {
     struct map map;
+    struct names_change *changes; /* of the exchange that is not over yet, oldest first */
+    unsigned nchanges, cap;
 };
 
 void names_clear(struct names *names);
 /* NULL where the client has none of that name. */
 struct statement *names_find(const struct names *names, struct slice name);
-/* Takes a reference. `request` and `parse` tell which Parse it came with: see names_fail. */
+/* A Parse and a Close, which may still fail: `number` tells in which order they went out. A
+ * reference is taken. */
 void names_set(struct names *names, struct slice name, struct statement *statement,
-               uint64_t request, unsigned parse);
+               unsigned number);
+void names_close(struct names *names, struct slice name, unsigned number);
+/* At once and for good. */
 void names_remove(struct names *names, struct slice name);
-/* Of the names set by `request`, only those of its first `done` Parses came to be. */
-void names_fail(struct names *names, uint64_t request, unsigned done);
+/* Only those of a number under `done` came to be: the others are taken back. */
+void names_fail(struct names *names, unsigned done);
+/* The exchange is over: what it changed stays. */
+void names_settle(struct names *names);

@@ -164,7 +164,7 @@ static void seen(void *owner, uint8_t type, struct slice whole, bool ours)
         session->copy_extended = !request->simple;
         break;
     case REPLY_ROWS:
-        if (ours && request->leads)
+        if (ours && request->leads && session->take.server->answering == OWED_DESCRIBE_PORTAL)
             cache_record(&request->ask, type, whole);
         break;
     }

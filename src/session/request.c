@@ -163,8 +163,7 @@ static bool add_parse(struct session *session, struct message *message, struct s
         return true;
     }
     message->statement = statement_of(&session->database->statements, parse.text, parse.oids);
-    names_set(&session->names, parse.name, message->statement, session->exchange,
-              session->parses++);
+    names_set(&session->names, parse.name, message->statement, session->changes++);
     return true;
 }
 

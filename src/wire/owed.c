@@ -305,6 +305,13 @@ bool owed_skipped(struct owed *owed, struct owed_entry *entry)
     return false;
 }
 
+uint8_t owed_next_kind(const struct owed *owed)
+{
+    const struct owed_entry *entry = in_turn(owed);
+
+    return entry ? entry->kind : OWED_NO_KIND;
+}
+
 enum owed_fate owed_next_fate(const struct owed *owed)
 {
     const struct owed_entry *entry = in_turn(owed);

@@ -94,5 +94,7 @@ static inline bool owed_none(const struct owed *owed)
     return owed->count == 0 && !owed->skipping;
 }
 
+/* The kind of what comes next; OWED_NO_KIND where nothing is owed. */
+uint8_t owed_next_kind(const struct owed *owed);
 /* The fate of what comes next; OWED_FORWARD where nothing is owed. */
 enum owed_fate owed_next_fate(const struct owed *owed);
