@@ -59,9 +59,8 @@ struct session {
     bool copying;       /* the server takes CopyData */
     bool copy_failed;   /* .. and has said why it takes no more */
     bool copy_extended; /* .. from an Execute */
-    /* From one ReadyForQuery to the next: which, how many Parses went out and came back. */
-    uint64_t exchange;
-    unsigned parses, parses_done;
+    /* From one ReadyForQuery to the next: how many Parses and Closes went out and came back. */
+    unsigned changes, changes_done;
     bool exchange_failed;
     bool odd;    /* settings are not known any more: names mean what nobody knows */
     bool blind;  /* its texts may mean something else than they seem to: encoding, strings */

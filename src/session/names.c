@@ -96,8 +96,7 @@ static void note(struct names *names, struct slice name, unsigned number)
         change->name = mem_text(name.at, name.len);
 }
 
-void names_set(struct names *names, struct slice name, struct statement *statement,
-               unsigned number)
+void names_set(struct names *names, struct slice name, struct statement *statement, unsigned number)
 {
     note(names, name, number);
     set(names, name, statement);

@@ -138,8 +138,8 @@ static void seen(void *owner, uint8_t type, struct slice whole, bool ours)
         see_setting(session, whole);
         return;
     }
-    if (type == REPLY_PARSE && !ours)
-        session->parses_done++;
+    if ((type == REPLY_PARSE || type == REPLY_CLOSE) && !ours)
+        session->changes_done++;
     if (type == REPLY_COMPLETE && !ours)
         see_tag(session, tag_of(body));
     if (!request)
@@ -242,7 +242,7 @@ static void ready(void *owner, uint8_t status)
     session->midway = session->copying = session->copy_failed = false;
     if (request && request->discard) {
         request->discard = request->failed = false;
-        session->parses_done = 0;
+        session->changes_done = 0;
         if (request->cancelled) {
             err_set(&request->err, "57014", "canceling statement due to user request");
             steps_failed(session);
@@ -256,8 +256,8 @@ static void ready(void *owner, uint8_t status)
         outbox_put(session, buf_slice(&request->held));
     session->status = status;
     if (session->exchange_failed)
-        names_fail(&session->names, session->exchange, session->parses_done);
-    else if (request && session->parses)
+        names_fail(&session->names, session->changes_done);
+    else if (request && session->changes)
         answer_prove(session, request);
     if (request)
         steps_answered(session);

@@ -191,14 +191,16 @@ static bool add_target(struct session *session, struct message *message, struct 
 
     if (!read_target(body, &message->what, &name) || (message->what != 'S' && message->what != 'P'))
         return false;
-    if (message->what == 'P')
+    if (message->what == 'P') {
+        session->changes += message->type == MSG_CLOSE;
         return true;
+    }
     message->named = name.len > 0;
     message->statement = names_find(&session->names, name);
     if (message->statement)
         statement_ref(message->statement);
     if (message->type == MSG_CLOSE)
-        names_remove(&session->names, name);
+        names_close(&session->names, name, session->changes++);
     return true;
 }
 

@@ -181,8 +181,8 @@ static size_t gather(struct session *session, struct slice left)
 
 void session_ready(struct session *session)
 {
-    session->exchange++;
-    session->parses = session->parses_done = 0;
+    names_settle(&session->names);
+    session->changes = session->changes_done = 0;
     session->exchange_failed = false;
     outbox_put(session, outbox_ready(session->status));
 }
