@@ -73,6 +73,7 @@ struct session {
     struct transaction *transaction; /* what it has written; NULL: nothing */
     struct request *request;         /* in work */
     struct outbox out;
+    struct vars texts; /* of the console's statements (S...) and portals (P...) */
     uint64_t requests;
     int64_t connected, since;
 };
@@ -96,6 +97,17 @@ bool session_holds_server(const struct session *session);
 /* The server has the beginning of a message whose rest the client has not sent yet: whatever else
  * it is sent now it takes for that rest. */
 bool session_is_passing(const struct session *session);
+
+/* input.c */
+/* Works off what can be worked off now; returns the bytes used. */
+size_t input_work(struct session *session, struct slice in);
+bool input_is_known(uint8_t type); /* a message that a client may send */
+/* FATAL: no such message; too large a one. */
+void input_refuse_type(struct session *session, uint8_t type);
+void input_refuse_size(struct session *session, size_t total);
+
+/* console.c: the same for the virtual database. */
+size_t console_take(struct session *session, struct slice left);
 
 /* outbox.c: what is put must stay valid until the flush. */
 void outbox_put(struct session *session, struct slice bytes);

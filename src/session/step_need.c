@@ -62,19 +62,6 @@ static bool is_single(const struct request *request)
 }
 
 /* Only where nothing else ran can an error, or a ROLLBACK, mean that nothing was written. */
-/* What fails is rolled back with all that it set, unless it could commit in its midst. */
-static bool leaves_nothing(const struct session *session, const struct request *request)
-{
-    const struct shape *shape = request->has_text ? request->text.known->shape : NULL;
-
-    if (request->open || transaction_committed(session))
-        return false;
-    for (unsigned i = 0; shape && i < shape->nstatements; i++)
-        if (shape->statements[i] == STATEMENT_CALL || shape->statements[i] == STATEMENT_DO)
-            return false;
-    return true;
-}
-
 static bool is_rolled_back(const struct request *request)
 {
     return is_single(request) && !request->ddl && (request->failed || request->rolled_back);
@@ -85,7 +72,6 @@ void leave_need(struct session *session, bool ok)
     struct request *request = session->request;
 
     (void)ok;
-    session->soiled |= request->soils && !(request->failed && leaves_nothing(session, request));
     if (session->status == 'I' && !session->midway) {
         transaction_end(session, is_rolled_back(request));
         session->odd_transaction = false;

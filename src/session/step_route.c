@@ -147,9 +147,25 @@ static bool keeps_server(const struct session *session)
     return session->status != 'I' || session->midway || session->pin != PIN_NONE;
 }
 
+/* What fails is rolled back with all that it set, unless it could commit in its midst. */
+static bool leaves_nothing(const struct session *session, const struct request *request)
+{
+    const struct shape *shape = request->has_text ? request->text.known->shape : NULL;
+
+    if (request->open || transaction_committed(session))
+        return false;
+    for (unsigned i = 0; shape && i < shape->nstatements; i++)
+        if (shape->statements[i] == STATEMENT_CALL || shape->statements[i] == STATEMENT_DO)
+            return false;
+    return true;
+}
+
 void leave_take(struct session *session, bool ok)
 {
+    struct request *request = session->request;
+
     (void)ok;
+    session->soiled |= request->soils && !(request->failed && leaves_nothing(session, request));
     if (!session->take.server) {
         pool_leave(&session->take);
         return;
