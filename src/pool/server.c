@@ -287,7 +287,7 @@ static void ended(void *owner, const char *why)
     lose(server, why ? why : "it closed the connection");
 }
 
-static void free_server(struct server *server)
+void server_free(struct server *server)
 {
     login_free(server->login);
     owed_clear(&server->owed);
@@ -308,7 +308,7 @@ static void closed(void *owner)
 
     server->closed = true;
     if (!server->cancels)
-        free_server(server);
+        server_free(server);
 }
 
 static const struct stream_events server_events = {take_bytes, drained, ended, closed};
@@ -328,7 +328,7 @@ static void dialled(void *owner, struct stream *stream, const char *why)
     server_login_failed(server, &err);
 }
 
-static const char *host_of(const struct pool_place *place)
+const char *server_host(const struct pool_place *place)
 {
     return place->address && place->address[0] ? place->address : place->host;
 }
@@ -350,7 +350,7 @@ struct server *server_new(struct loop *loop, const struct pool_place *place,
     prepared_init(&server->prepared);
     server_enter(server, SERVER_LOGIN);
     server->dial =
-        dial_start(loop, host_of(place), place->port, place->connect_timeout, dialled, server);
+        dial_start(loop, server_host(place), place->port, place->connect_timeout, dialled, server);
     return server;
 }
 
@@ -475,90 +475,4 @@ void server_reset(struct server *server)
     owed_add(&server->owed, OWED_QUERY, OWED_SWALLOW, NULL);
     server_send(server, &part, 1);
     buf_clear(&out);
-}
-
-/* A cancel request on its own connection, which the server closes once it has been carried out. */
-struct cancel {
-    struct server *server;
-    struct stream *stream;
-    struct timer timer;
-};
-
-enum { CANCEL_LIMIT = 10 };
-
-static void cancel_landed(struct cancel *cancel)
-{
-    struct server *server = cancel->server;
-
-    timer_close(&cancel->timer);
-    mem_free(cancel);
-    server->cancels--;
-    if (server->closed && !server->cancels)
-        free_server(server);
-    else if (server->state == SERVER_RESET && !server->cancels && owed_none(&server->owed))
-        server->keeper->settled(server);
-}
-
-static void cancel_closed(void *owner)
-{
-    cancel_landed(owner);
-}
-
-static void cancel_ended(void *owner, const char *why)
-{
-    struct cancel *cancel = owner;
-
-    (void)why;
-    stream_close(cancel->stream);
-}
-
-static void cancel_bytes(void *owner, struct slice bytes)
-{
-    (void)owner;
-    (void)bytes;
-}
-
-static void cancel_drained(void *owner)
-{
-    (void)owner;
-}
-
-static const struct stream_events cancel_events = {cancel_bytes, cancel_drained, cancel_ended,
-                                                   cancel_closed};
-
-static void cancel_over_time(struct timer *timer)
-{
-    struct cancel *cancel = timer->owner;
-
-    stream_close(cancel->stream);
-}
-
-static void cancel_dialled(void *owner, struct stream *stream, const char *why)
-{
-    struct cancel *cancel = owner;
-    struct buf out = {0};
-
-    if (!stream) {
-        log_warning("pool", "cannot cancel at %s: %s", cancel->server->place->node, why);
-        cancel_landed(cancel);
-        return;
-    }
-    cancel->stream = stream;
-    stream_own(stream, &cancel_events, cancel);
-    write_cancel(&out, cancel->server->pid, cancel->server->secret);
-    stream_send_buf(stream, &out);
-    buf_clear(&out);
-    stream_resume(stream);
-    timer_start(&cancel->timer, CANCEL_LIMIT * INT64_C(1000000000));
-}
-
-void server_cancel(struct server *server)
-{
-    struct cancel *cancel = mem_new(sizeof(*cancel));
-
-    cancel->server = server;
-    server->cancels++;
-    timer_init(&cancel->timer, server->loop, cancel_over_time, cancel);
-    dial_start(server->loop, host_of(server->place), server->place->port,
-               server->place->connect_timeout, cancel_dialled, cancel);
 }

@@ -118,6 +118,10 @@ void server_forget_statements(struct server *server);
 void server_cancel(struct server *server);
 const char *server_state_text(enum server_state state);
 
+/* For the room's other files: where to dial; the end of the storage, once stream and cancels are
+ * gone. */
+const char *server_host(const struct pool_place *place);
+void server_free(struct server *server);
 /* For the login, when it has ended. */
 void server_logged_in(struct server *server);
 void server_login_failed(struct server *server, const struct err *err);
