@@ -42,6 +42,7 @@ struct stage {
     struct house house;
     struct player primary, replica;
     struct client clients[CLIENTS];
+    bool replica_is_up;
     const char *file;
     unsigned line;
 };
@@ -102,6 +103,17 @@ static bool turn_client(struct client *client)
     return true;
 }
 
+/* Again in each turn: the control connection, which nobody answers, says otherwise. */
+static void tell_replica(struct stage *stage)
+{
+    struct node *node = topology_node(stage->house.database.topology, 1);
+
+    node->up = stage->replica_is_up;
+    node->lsn = 1000;
+    node->lag = 0;
+    node->polled = loop_now(stage->house.rooms.loop) + CLOCK_SEC; /* after any login to come */
+}
+
 static void turn_stage(void *owner)
 {
     struct stage *stage = owner;
@@ -110,6 +122,7 @@ static void turn_stage(void *owner)
         while (turn_client(&stage->clients[i]))
             ;
     loop_turn(stage->house.rooms.loop);
+    tell_replica(stage);
 }
 
 #define UNTIL(stage, done)                                                                         \
@@ -422,16 +435,6 @@ static void set_option(struct stage *stage, const char *name, const char *value)
 
 /* ---- what a line does ----------------------------------------------------------------------- */
 
-static void set_replica(struct stage *stage, bool up)
-{
-    struct node *node = topology_node(stage->house.database.topology, 1);
-
-    node->up = up;
-    node->lsn = 1000;
-    node->lag = 0;
-    node->polled = loop_now(stage->house.rooms.loop) + CLOCK_SEC; /* after any login to come */
-}
-
 struct figures {
     unsigned idle, taken, waiting;
 };
@@ -591,7 +594,8 @@ static void do_line(struct stage *stage, const char *line)
         for (int i = atoi(line + 6); i > 0; i--)
             turn_stage(stage);
     } else if (strcmp(line, "replica") == 0 || strcmp(line, "primary") == 0) {
-        set_replica(stage, *line == 'r');
+        stage->replica_is_up = *line == 'r';
+        tell_replica(stage);
     } else if (islower((unsigned char)line[0]) && strchr("<> ", line[1])) {
         do_client(stage, line[0], line + 1 + (line[1] == ' '));
     } else {
