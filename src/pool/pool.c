@@ -421,7 +421,7 @@ void pool_give(struct take *take, bool used)
     if (used) {
         move(server, SERVER_RESET);
         server_reset(server);
-    } else if (server->cancels) {
+    } else if (!ring_empty(&server->cancels)) {
         move(server, SERVER_RESET);
     } else {
         offer(server);

@@ -143,7 +143,8 @@ static void ready(struct server *server, enum owed_verdict verdict, uint8_t stat
     if (verdict == OWED_READY) {
         if (server->events)
             server->events->ready(server->owner, status);
-    } else if (server->state == SERVER_RESET && owed_none(&server->owed) && !server->cancels) {
+    } else if (server->state == SERVER_RESET && owed_none(&server->owed) &&
+               ring_empty(&server->cancels)) {
         server->keeper->settled(server);
     }
 }
@@ -287,8 +288,11 @@ static void ended(void *owner, const char *why)
     lose(server, why ? why : "it closed the connection");
 }
 
-void server_free(struct server *server)
+static void closed(void *owner)
 {
+    struct server *server = owner;
+
+    server_leave_cancels(server);
     login_free(server->login);
     owed_clear(&server->owed);
     vars_clear(&server->vars);
@@ -300,15 +304,6 @@ void server_free(struct server *server)
     mem_free((void *)server->secret.at);
     server->keeper->freed(server);
     mem_free(server);
-}
-
-static void closed(void *owner)
-{
-    struct server *server = owner;
-
-    server->closed = true;
-    if (!server->cancels)
-        server_free(server);
 }
 
 static const struct stream_events server_events = {take_bytes, drained, ended, closed};
@@ -348,6 +343,7 @@ struct server *server_new(struct loop *loop, const struct pool_place *place,
     server->instance = place->instance ? *place->instance : 0;
     ring_init(&server->link);
     prepared_init(&server->prepared);
+    ring_init(&server->cancels);
     server_enter(server, SERVER_LOGIN);
     server->dial =
         dial_start(loop, server_host(place), place->port, place->connect_timeout, dialled, server);

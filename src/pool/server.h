@@ -84,13 +84,12 @@ struct server {
     /* private */
     struct dial *dial;
     struct login *login;
-    unsigned cancels; /* cancel requests under way to it */
-    struct buf part;  /* an incomplete message that must be whole to be understood */
-    size_t passing;   /* bytes still to come of a message that is passed on in parts */
+    struct ring cancels; /* cancel requests on their way to it */
+    struct buf part;     /* an incomplete message that must be whole to be understood */
+    size_t passing;      /* bytes still to come of a message that is passed on in parts */
     uint8_t passing_type;
     bool passing_ours;
     struct buf fatal; /* the last ErrorResponse that nothing was owed for */
-    bool closed;      /* its stream has gone; cancels keep the rest */
 };
 
 /* Starts dialling and logging in; the keeper hears of the end of it. */
@@ -118,10 +117,9 @@ void server_forget_statements(struct server *server);
 void server_cancel(struct server *server);
 const char *server_state_text(enum server_state state);
 
-/* For the room's other files: where to dial; the end of the storage, once stream and cancels are
- * gone. */
+/* For canceller.c: where to dial. It is told when the server goes. */
 const char *server_host(const struct pool_place *place);
-void server_free(struct server *server);
+void server_leave_cancels(struct server *server);
 /* For the login, when it has ended. */
 void server_logged_in(struct server *server);
 void server_login_failed(struct server *server, const struct err *err);

@@ -238,6 +238,15 @@ static inline const char *played_expect(struct played *played, const char *line)
     return wrong;
 }
 
+/* True where a cancel request for that connection has come, landed or not. */
+static inline bool player_cancelled(const struct player *player, unsigned number)
+{
+    for (unsigned i = 0; i < player->count; i++)
+        if (player->all[i].cancels == number)
+            return true;
+    return false;
+}
+
 /* A cancel request for that connection that has not landed yet; NULL where there is none. */
 static inline struct played *player_cancel(struct player *player, unsigned number)
 {

@@ -560,8 +560,8 @@ static void do_server(struct stage *stage, struct player *player, const char *wo
     } else if (strcmp(words, "closes") == 0) {
         stream_close(played->stream);
     } else if (strcmp(words, "cancelled") == 0) {
-        UNTIL(stage, player_cancel(player, number));
-        wrong = player_cancel(player, number) ? "" : "no cancel request has come";
+        UNTIL(stage, player_cancelled(player, number));
+        wrong = player_cancelled(player, number) ? "" : "no cancel request has come";
     } else if (strcmp(words, "landed") == 0) {
         cancelling = player_cancel(player, number);
         if (!cancelling)
