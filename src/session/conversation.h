@@ -66,6 +66,7 @@ struct session {
     bool blind;  /* its texts may mean something else than they seem to: encoding, strings */
     bool soiled; /* its server may keep something of it that nobody saw: to be reset */
     bool odd_transaction; /* .. until the transaction ends */
+    bool anew; /* until ReadyForQuery: settings went back to `startup`, which no server knows of */
     enum pin pin;
     struct names names;
     struct take take;                /* a server, or the wish for one */

@@ -5,6 +5,7 @@
 #include "wire/frame.h"
 #include "wire/read.h"
 #include "wire/types.h"
+#include "wire/write.h"
 
 #include "base/log.h"
 
@@ -72,6 +73,9 @@ static void see_setting(struct session *session, struct slice whole)
 
     if (!read_parameter_status(slice_skip(whole, FRAME_HEAD), &name, &value))
         return;
+    /* What the server's login had is no news for a client that came with its own. */
+    if (session->anew && vars_find(&session->startup, name))
+        return;
     if (vars_settable(name)) {
         known = vars_find(&session->vars, name);
         if (known && slice_is(value, known->value))
@@ -87,17 +91,61 @@ static struct slice tag_of(struct slice body)
     return slice_first(body, body.len ? body.len - 1 : 0);
 }
 
-/* Settings go back to what the client came with, not to what the server's login was. */
-static void start_settings_anew(struct session *session)
+/* Sets it back to what the client came with, and tells the client, who hears of some of them. The
+ * server gets it ahead of the next message. */
+static void start_anew(struct session *session, const struct var *var)
+{
+    struct slice name = slice_text(var->name), value = slice_text(var->value);
+    const struct var *known = vars_find(&session->vars, name);
+    struct buf out = {0};
+
+    session->anew = true;
+    if (known && slice_is(value, known->value))
+        return;
+    vars_set(&session->vars, name, value, false);
+    if (!vars_settable(name))
+        return;
+    write_parameter_status(&out, name, value);
+    outbox_flush(session);
+    stream_send_buf(session->client, &out);
+    buf_clear(&out);
+}
+
+/* The one setting that a RESET, or SET .. TO DEFAULT, was of; NULL: all of them, or not known. */
+static const char *default_of(const struct request *request)
+{
+    const struct shape *shape;
+
+    if (!request || !request->has_text || request->nqueries != 1 || request->unread)
+        return NULL;
+    shape = request->text.known->shape;
+    return shape->set_default && strcmp(shape->set_name, "all") != 0 ? shape->set_name : NULL;
+}
+
+static void start_one_anew(struct session *session, struct slice name)
 {
     struct server *server = session->take.server;
+    const struct var *var = vars_find(&session->startup, name);
 
-    for (unsigned i = 0; i < session->startup.count; i++) {
-        const struct var *var = &session->startup.at[i];
+    if (var)
+        start_anew(session, var);
+    /* Of the others the server tells what they are now. */
+    if (!vars_settable(name))
+        vars_remove(&server->vars, name);
+    server->matched = 0;
+}
 
-        vars_set(&session->vars, slice_text(var->name), slice_text(var->value), false);
+/* Settings go back to what the client came with, not to what the server's login was. */
+static void start_settings_anew(struct session *session, const char *name)
+{
+    if (name) {
+        start_one_anew(session, slice_text(name));
+    } else {
+        for (unsigned i = 0; i < session->startup.count; i++)
+            start_anew(session, &session->startup.at[i]);
+        server_forget_vars(session->take.server);
+        session->soiled = true; /* it may have been another one than all */
     }
-    server_forget_vars(server);
     session_touch_settings(session);
 }
 
@@ -113,8 +161,10 @@ static void see_tag(struct session *session, struct slice tag)
         server_forget_statements(session->take.server);
         names_clear(&session->names);
     }
-    if (all || slice_is(tag, "RESET"))
-        start_settings_anew(session);
+    if (slice_is(tag, "SET"))
+        session->anew = false;
+    if (all || slice_is(tag, "RESET") || (slice_is(tag, "SET") && default_of(session->request)))
+        start_settings_anew(session, all ? NULL : default_of(session->request));
 }
 
 /* Of messages that a Flush has sent ahead: the request that held them is over. */
@@ -239,7 +289,7 @@ static void ready(void *owner, uint8_t status)
     struct session *session = owner;
     struct request *request = session->request;
 
-    session->midway = session->copying = session->copy_failed = false;
+    session->midway = session->copying = session->copy_failed = session->anew = false;
     if (request && request->discard) {
         request->discard = request->failed = false;
         session->changes_done = 0;

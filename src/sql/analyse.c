@@ -64,8 +64,10 @@ static void walk_result(struct analysis *a, PgQuery__ParseResult *result)
         walk_statement(a, result->stmts[i], (unsigned)i);
     if (result->n_stmts == 0)
         facts_statement(a->facts, STATEMENT_EMPTY);
-    if (result->n_stmts != 1)
+    if (result->n_stmts != 1) {
         shape->set_name = NULL;
+        shape->set_default = false;
+    }
     shape->plain = result->n_stmts == 1 && !a->complex && !shape->unknown && !shape->locks &&
                    facts_ref_count(a->facts) == 1;
     facts_settle(a->facts, a->survey->repeated, a->values);

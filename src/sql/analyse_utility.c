@@ -89,8 +89,13 @@ static enum statement_kind set(struct analysis *a, PgQuery__VariableSetStmt *stm
 
     if (stmt->kind == PG_QUERY__VARIABLE_SET_KIND__VAR_RESET_ALL)
         name = "all";
-    if (name && *name)
+    if (name && *name) {
         a->facts->shape.set_name = arena_text(&a->facts->arena, slice_text(name));
+        a->facts->shape.set_default =
+            !stmt->is_local && (stmt->kind == PG_QUERY__VARIABLE_SET_KIND__VAR_RESET_ALL ||
+                                stmt->kind == PG_QUERY__VARIABLE_SET_KIND__VAR_RESET ||
+                                stmt->kind == PG_QUERY__VARIABLE_SET_KIND__VAR_SET_DEFAULT);
+    }
     analyse_exprs(a, stmt->args,
                   stmt->kind == PG_QUERY__VARIABLE_SET_KIND__VAR_SET_VALUE ? stmt->n_args : 0);
     if (stmt->is_local)

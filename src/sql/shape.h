@@ -152,6 +152,7 @@ struct shape {
     const char *isolation; /* what BEGIN or SET TRANSACTION asks for ("repeatable read"), or NULL */
     const char *set_name;  /* the setting's name where the text is one SET or RESET ("role", "all";
                               words of several are upper-case: "TRANSACTION"), or NULL */
+    bool set_default;      /* .. which goes back to its default: RESET, SET .. TO DEFAULT */
 };
 
 /* Parses `text` (whose fingerprint is `hash`, with `values` its values) in full, every statement of
