@@ -25,7 +25,10 @@ struct exposition {
 
 static inline bool exposition_fail(struct exposition *in, const char *what, const char *line)
 {
-    snprintf(in->fault, sizeof(in->fault), "%s: %.180s", what, line);
+    char fault[sizeof(in->fault)]; /* the text may lie in *in */
+
+    snprintf(fault, sizeof(fault), "%s: %.180s", what, line);
+    memcpy(in->fault, fault, sizeof(fault));
     return false;
 }
 

@@ -500,8 +500,8 @@ static void fake_take(struct fake *fake, uint8_t *word[], size_t lens[], unsigne
 /* One whole command off the front of what was read. */
 static bool fake_parse(struct fake *fake)
 {
-    uint8_t *word[8];
-    size_t lens[8], at = 0;
+    uint8_t *word[8] = {NULL};
+    size_t lens[8] = {0}, at = 0;
     char *end;
     long count;
 
