@@ -256,6 +256,14 @@ static inline struct played *player_cancel(struct player *player, unsigned numbe
     return NULL;
 }
 
+/* No cancel request is waited for any more. */
+static inline void player_land_all(struct player *player)
+{
+    for (unsigned i = 0; i < player->count; i++)
+        if (player->all[i].cancels && player->all[i].stream)
+            stream_close(player->all[i].stream);
+}
+
 /* "" or what came that nobody expected. */
 static inline const char *player_left(struct player *player, struct buf *text)
 {

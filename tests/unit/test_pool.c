@@ -286,8 +286,8 @@ static void over_time(void **state)
     struct desk *desk = *state;
     struct taker *b, *c, *d;
 
-    change(desk, 1, 3 * CLOCK_MS, 60 * CLOCK_SEC);
     get(desk, 0);
+    change(desk, 1, 3 * CLOCK_MS, 60 * CLOCK_SEC);
     b = ask(desk, 1);
     c = ask(desk, 2);
     UNTIL(desk, b->turn && c->turn);

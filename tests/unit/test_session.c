@@ -361,6 +361,8 @@ static void close_stage(struct stage *stage)
     request_free_spare(rooms);
     buf_clear(&rooms->scratch);
     map_clear(&rooms->keys);
+    player_land_all(&stage->primary);
+    player_land_all(&stage->replica);
     listener_close(stage->replica.listener);
     listener_close(stage->primary.listener);
     house_clear(&stage->house);
