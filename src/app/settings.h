@@ -77,6 +77,6 @@ struct settings *settings_load(const char *path, struct diag *diag);
 void settings_free(struct settings *settings);
 /* One line "key<TAB>value<TAB>default<TAB>when a change applies" per setting, passwords masked. */
 void settings_each(const struct settings *settings,
-                   void (*line)(void *with, const char *key, const char *value,
-                                const char *preset, const char *reload),
+                   void (*line)(void *with, const char *key, const char *value, const char *preset,
+                                const char *reload),
                    void *with);
