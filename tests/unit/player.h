@@ -154,7 +154,7 @@ static inline void player_close(struct player *player)
 
 #define PLAYER_UNTIL(player, done)                                                                 \
     do {                                                                                           \
-        int64_t limit = clock_now() + 2 * CLOCK_SEC;                                               \
+        int64_t limit = clock_now() + 10 * CLOCK_SEC;                                              \
         while (!(done) && clock_now() < limit)                                                     \
             (player)->turn((player)->owner);                                                       \
     } while (0)

@@ -54,7 +54,7 @@ static int set_up(void **state)
 
     desk = (struct desk){.loop = loop_new()};
     player_open(&desk.player, desk.loop);
-    desk.settings = (struct pool_settings){2, CLOCK_SEC, 60 * CLOCK_SEC, CLOCK_SEC};
+    desk.settings = (struct pool_settings){2, 60 * CLOCK_SEC, 60 * CLOCK_SEC, 60 * CLOCK_SEC};
     desk.set = pool_set_new(desk.loop, &desk.settings);
     desk.pool = pool_for(&desk, "app", "secret");
     *state = &desk;
@@ -275,7 +275,7 @@ static void more_room_by_a_change_of_size(void **state)
     c = ask(desk, 2);
     turns(desk);
     assert_int_equal(figures(desk).servers_made, 2);
-    change(desk, 3, CLOCK_SEC, 60 * CLOCK_SEC);
+    change(desk, 3, 60 * CLOCK_SEC, 60 * CLOCK_SEC);
     UNTIL(desk, c->had);
     assert_int_equal(figures(desk).size, 3);
     assert_int_equal(figures(desk).servers_made, 3);
@@ -341,7 +341,7 @@ static void used_servers_are_made_as_new(void **state)
     assert_true(vars_match(&server->vars, &wish, &sql));
     buf_clear(&sql);
     vars_clear(&wish);
-    change(desk, 1, CLOCK_SEC, 60 * CLOCK_SEC);
+    change(desk, 1, 60 * CLOCK_SEC, 60 * CLOCK_SEC);
     two = ask(desk, 1);
     pool_give(&one->take, true);
     assert_false(two->had);
@@ -367,7 +367,7 @@ static void a_reset_that_fails(void **state)
     struct desk *desk = *state;
     struct taker *one = get(desk, 0), *two;
 
-    change(desk, 1, CLOCK_SEC, 60 * CLOCK_SEC);
+    change(desk, 1, 60 * CLOCK_SEC, 60 * CLOCK_SEC);
     two = ask(desk, 1);
     pool_give(&one->take, true);
     expect_at(desk, 1, "Query \"DISCARD ALL\"");
@@ -381,7 +381,7 @@ static void a_reset_that_is_refused(void **state)
     struct desk *desk = *state;
     struct taker *one = get(desk, 0), *two;
 
-    change(desk, 1, CLOCK_SEC, 60 * CLOCK_SEC);
+    change(desk, 1, 60 * CLOCK_SEC, 60 * CLOCK_SEC);
     two = ask(desk, 1);
     pool_give(&one->take, true);
     expect_at(desk, 1, "Query \"DISCARD ALL\"");
@@ -396,7 +396,7 @@ static void a_reset_and_a_cancel(void **state)
     struct desk *desk = *state;
     struct taker *one = get(desk, 0), *two;
 
-    change(desk, 1, CLOCK_SEC, 60 * CLOCK_SEC);
+    change(desk, 1, 60 * CLOCK_SEC, 60 * CLOCK_SEC);
     ask_server(one);
     expect_at(desk, 1, "Query \"select 1\"");
     server_cancel(one->take.server);
@@ -433,7 +433,7 @@ static void dropped_servers_are_replaced(void **state)
     struct desk *desk = *state;
     struct taker *one = get(desk, 0), *two;
 
-    change(desk, 1, CLOCK_SEC, 60 * CLOCK_SEC);
+    change(desk, 1, 60 * CLOCK_SEC, 60 * CLOCK_SEC);
     two = ask(desk, 1);
     pool_drop(&one->take);
     assert_null(one->take.server);
@@ -462,7 +462,7 @@ static void idle_ones_go_after_a_time(void **state)
     struct desk *desk = *state;
 
     pool_give(&get(desk, 0)->take, false);
-    change(desk, 2, CLOCK_SEC, CLOCK_MS);
+    change(desk, 2, 60 * CLOCK_SEC, CLOCK_MS);
     /* The janitor comes once a second. */
     UNTIL(desk, figures(desk).idle == 0);
     expect_at(desk, 1, "Terminate | end");
@@ -497,7 +497,7 @@ static void a_cancelled_server_waits_for_the_cancel(void **state)
     struct desk *desk = *state;
     struct taker *one = get(desk, 0), *two;
 
-    change(desk, 1, CLOCK_SEC, 60 * CLOCK_SEC);
+    change(desk, 1, 60 * CLOCK_SEC, 60 * CLOCK_SEC);
     ask_server(one);
     expect_at(desk, 1, "Query \"select 1\"");
     server_cancel(one->take.server);
@@ -719,7 +719,7 @@ static void each_waiter_gets_a_try(void **state)
     struct desk *desk = *state;
     struct taker *a, *b;
 
-    change(desk, 1, CLOCK_SEC, 60 * CLOCK_SEC);
+    change(desk, 1, 60 * CLOCK_SEC, 60 * CLOCK_SEC);
     a = begin_login(desk);
     b = ask(desk, 1);
     say(desk, 1, "Fatal 57P03 \"the database system is starting up\"");
@@ -765,7 +765,7 @@ static void the_end_in_every_state(void **state)
     struct desk *desk = *state;
     struct taker *one = get(desk, 0), *two = get(desk, 1);
 
-    change(desk, 5, CLOCK_SEC, 60 * CLOCK_SEC);
+    change(desk, 5, 60 * CLOCK_SEC, 60 * CLOCK_SEC);
     pool_give(&one->take, true);  /* being reset */
     pool_give(&two->take, false); /* idle */
     two = ask(desk, 1);

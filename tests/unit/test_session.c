@@ -127,7 +127,7 @@ static void turn_stage(void *owner)
 
 #define UNTIL(stage, done)                                                                         \
     do {                                                                                           \
-        int64_t limit = clock_now() + 2 * CLOCK_SEC;                                               \
+        int64_t limit = clock_now() + 10 * CLOCK_SEC;                                              \
         while (!(done) && clock_now() < limit)                                                     \
             turn_stage(stage);                                                                     \
     } while (0)
@@ -301,7 +301,7 @@ static void login(struct stage *stage, struct client *client, const char *at)
 
 static void set_pool(struct stage *stage, unsigned size, int64_t wait)
 {
-    struct pool_settings settings = {size, wait, 60 * CLOCK_SEC, CLOCK_SEC};
+    struct pool_settings settings = {size, wait, 60 * CLOCK_SEC, 60 * CLOCK_SEC};
 
     pool_set_change(stage->house.database.pools, &settings);
 }
@@ -320,7 +320,7 @@ static void open_stage(struct stage *stage)
     topology_node(stage->house.database.topology, 0)->port = listener_port(stage->primary.listener);
     topology_node(stage->house.database.topology, 1)->port = listener_port(stage->replica.listener);
     stage->house.database.has_replicas = false;
-    set_pool(stage, 5, CLOCK_SEC);
+    set_pool(stage, 5, 60 * CLOCK_SEC);
 }
 
 static bool has_streams(const struct stage *stage)
@@ -406,7 +406,7 @@ static void set_option(struct stage *stage, const char *name, const char *value)
     struct rooms *rooms = &stage->house.rooms;
 
     if (strcmp(name, "size") == 0) {
-        set_pool(stage, (unsigned)atoi(value), CLOCK_SEC);
+        set_pool(stage, (unsigned)atoi(value), 60 * CLOCK_SEC);
     } else if (strcmp(name, "wait") == 0) {
         set_pool(stage, 1, atoi(value) * CLOCK_MS);
     } else if (strcmp(name, "session") == 0) {
