@@ -44,7 +44,8 @@ static inline bool slice_is_nocase(struct slice a, const char *text)
 /* What follows the first n bytes; n is at most s.len. */
 static inline struct slice slice_skip(struct slice s, size_t n)
 {
-    return (struct slice){s.at + n, s.len - n};
+    /* An empty slice may be NULL, to which C allows nothing to be added, not even 0. */
+    return (struct slice){n ? s.at + n : s.at, s.len - n};
 }
 
 static inline struct slice slice_first(struct slice s, size_t n)

@@ -343,6 +343,11 @@ struct node *topology_node(struct topology *topology, unsigned i)
     return &topology->probes[i].node;
 }
 
+uint64_t topology_system(const struct topology *topology)
+{
+    return topology->probes[0].identity.system;
+}
+
 void topology_hurry(struct topology *topology, uint64_t lsn)
 {
     int64_t due;

@@ -65,6 +65,9 @@ void topology_free(struct topology *topology);
 unsigned topology_count(const struct topology *topology);
 struct node *topology_node(struct topology *topology, unsigned i); /* 0 is the primary */
 
+/* The system identifier of the primary's cluster; 0 before it was first heard. */
+uint64_t topology_system(const struct topology *topology);
+
 /* Somebody needs a replica at `lsn` which none has shown yet: poll often until one has. */
 void topology_hurry(struct topology *topology, uint64_t lsn);
 /* The catalog may have changed: fetch it anew, soon. */

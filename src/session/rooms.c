@@ -1,6 +1,7 @@
 /* Look-ups among the rooms; builds nothing (app does). */
 #include "session/rooms.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 
 struct database *rooms_database(struct rooms *rooms, struct slice name)
@@ -47,8 +48,39 @@ void rooms_set_rules(struct rooms *rooms, struct rules *rules)
         start_anew(&rooms->databases[i]);
 }
 
+static bool is_same_database(struct database *a, struct database *b)
+{
+    const char *one = topology_node(a->topology, 0)->dbname;
+    const char *other = topology_node(b->topology, 0)->dbname;
+
+    return topology_system(a->topology) == topology_system(b->topology) &&
+           strcmp(one ? one : a->name, other ? other : b->name) == 0;
+}
+
+/* Two ledgers of one database would each miss what is written through the other: with none of them
+ * open, everything is the primary's. */
+static bool is_doubled(struct database *database)
+{
+    struct rooms *rooms = database->rooms;
+
+    for (unsigned i = 0; i < rooms->ndatabases; i++) {
+        struct database *other = &rooms->databases[i];
+
+        if (other == database || !other->topology || !is_same_database(database, other))
+            continue;
+        if (!database->doubled || !other->doubled)
+            log_error("ledger", "%s and %s are the same database: no cache and no replica for both",
+                      database->name, other->name);
+        database->doubled = other->doubled = true;
+        database_shut(other);
+    }
+    return database->doubled;
+}
+
 void database_opened(struct database *database, uint64_t floor)
 {
+    if (is_doubled(database))
+        return;
     topology_lsn_leave(database->topology, &database->reopen);
     database->reopening = false;
     ledger_open(database->ledger, floor);
@@ -92,7 +124,14 @@ void database_ddl_begins(struct database *database)
 
 void database_ddl_ended(struct database *database)
 {
+    struct rooms *rooms = database->rooms;
+
     database->ddl--;
     database_set_catalog(database, NULL);
     topology_catalog_changed(database->topology);
+    /* Roles and their memberships are of all databases of a cluster. */
+    for (unsigned i = 0; i < rooms->ndatabases; i++)
+        if (&rooms->databases[i] != database &&
+            topology_system(rooms->databases[i].topology) == topology_system(database->topology))
+            start_anew(&rooms->databases[i]);
 }

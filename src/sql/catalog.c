@@ -276,19 +276,19 @@ bool catalog_add_row(struct catalog *catalog, const struct slice *fields, unsign
 static struct catalog_relation *relations_of(const struct catalog *catalog, size_t *count)
 {
     *count = buf_len(&catalog->relations) / sizeof(struct catalog_relation);
-    return (struct catalog_relation *)(void *)(catalog->relations.at + catalog->relations.head);
+    return (struct catalog_relation *)(void *)buf_slice(&catalog->relations).at;
 }
 
 static struct catalog_function *functions_of(const struct catalog *catalog, size_t *count)
 {
     *count = buf_len(&catalog->functions) / sizeof(struct catalog_function);
-    return (struct catalog_function *)(void *)(catalog->functions.at + catalog->functions.head);
+    return (struct catalog_function *)(void *)buf_slice(&catalog->functions).at;
 }
 
 static struct raw_column *columns_of(const struct catalog *catalog, size_t *count)
 {
     *count = buf_len(&catalog->columns) / sizeof(struct raw_column);
-    return (struct raw_column *)(void *)(catalog->columns.at + catalog->columns.head);
+    return (struct raw_column *)(void *)buf_slice(&catalog->columns).at;
 }
 
 static int compare_relations(const void *a, const void *b)

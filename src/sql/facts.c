@@ -11,7 +11,7 @@ enum {
 };
 
 /* The members of a growing array. */
-#define MEMBERS(buf, type) ((type *)(void *)((buf)->at + (buf)->head))
+#define MEMBERS(buf, type) ((type *)(void *)buf_slice(buf).at)
 #define COUNT(buf, type)   ((unsigned)(buf_len(buf) / sizeof(type)))
 
 void facts_init(struct facts *facts, struct hash128 hash, unsigned nvalues)

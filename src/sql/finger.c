@@ -156,6 +156,8 @@ bool finger_text(struct slice text, struct hash128 *hash, struct values *values)
     struct lexer lexer;
     struct token token;
 
+    if (!text.at)
+        text = SLICE("");
     stream.len = 0;
     stream.end = text.at + text.len;
     values->count = 0;

@@ -62,6 +62,8 @@ static const uint8_t fold[256] = {
 
 void lexer_init(struct lexer *lexer, struct slice text)
 {
+    if (!text.at)
+        text = SLICE(""); /* to NULL nothing may be added, not even 0 */
     *lexer = (struct lexer){text.at, text.at, text.at + text.len, false, false};
 }
 

@@ -5,6 +5,8 @@
 #include "base/mem.h"
 #include "conf/url.h"
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *text = mem_text(data, size);

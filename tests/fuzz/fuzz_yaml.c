@@ -7,6 +7,8 @@ static const char *variable(const char *name, void *with)
     return name[0] == 'A' ? NULL : "a: [b";
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct keep *keep = keep_new();
