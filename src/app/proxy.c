@@ -40,6 +40,8 @@ static void ledger_opened(void *owner, uint64_t floor)
     struct database *database = owner;
 
     database_opened(database, floor);
+    if (!ledger_is_open(database->ledger))
+        return;
     log_info("ledger", "database %s: open from %X/%X on", database->name, (unsigned)(floor >> 32),
              (unsigned)floor);
 }

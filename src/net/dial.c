@@ -16,6 +16,7 @@ struct dial {
     unsigned next;
     char path[108]; /* of a Unix socket; empty: TCP */
     int port;
+    int64_t timeout;
     void (*done)(void *owner, struct stream *stream, const char *why);
     void *owner;
 };
@@ -141,7 +142,11 @@ static void over_time(struct timer *timer)
 
 static void start_local(struct timer *timer)
 {
-    try_next(timer->owner, "no such socket");
+    struct dial *dial = timer->owner;
+
+    timer->fired = over_time;
+    timer_start(timer, dial->timeout);
+    try_next(dial, "no such socket");
 }
 
 struct dial *dial_start(struct loop *loop, const char *host, int port, int64_t timeout,
@@ -152,6 +157,7 @@ struct dial *dial_start(struct loop *loop, const char *host, int port, int64_t t
 
     dial->loop = loop;
     dial->port = port;
+    dial->timeout = timeout;
     dial->done = done;
     dial->owner = owner;
     if (host[0] == '/') {
