@@ -73,7 +73,8 @@ static const char *guess_type(const struct shape *shape, const struct values *va
 
 static bool is_unlisted(const struct shape_function *function)
 {
-    return !function->schema && function_trait(function->name) == FUNCTION_UNLISTED;
+    return !function->schema && !function->attribute &&
+           function_trait(function->name) == FUNCTION_UNLISTED;
 }
 
 /* Most are PostgreSQL's own; a note says what was taken for one. */

@@ -17,6 +17,7 @@ struct plan_memory {
     unsigned ncandidates;
     struct tier_source *tiers; /* none: no tier is told; all of them must be known */
     unsigned ntiers;
+    bool aggregates; /* an aggregate is called, be it as an attribute or one of the user's */
 };
 
 static inline struct plan_memory *plan_memory(const struct plan *plan)

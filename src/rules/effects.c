@@ -162,6 +162,33 @@ static void take_builtin(struct plan *plan, const char *name, const struct catal
     }
 }
 
+static bool is_aggregate(const struct shape_function *function,
+                         const struct catalog_function *found)
+{
+    return function->aggregate || (found && found->aggregate);
+}
+
+/* True where x.name is surely a column of the relation x. */
+static bool is_column(const struct plan *plan, const struct shape_function *function)
+{
+    const struct shape_ref *ref;
+    const struct catalog_relation *found;
+
+    if (function->row < 0)
+        return false;
+    ref = &plan->shape->refs[function->row];
+    found = catalog_relation(plan->catalog, ref->schema, ref->name);
+    return found && catalog_column(found, function->name);
+}
+
+/* x.name and (expr).name call the function `name` where there is no such column. Which columns an
+ * expression has is not known here, so that the function is taken for called. */
+static bool is_no_call(const struct plan *plan, const struct shape_function *function)
+{
+    return function->attribute &&
+           (is_column(plan, function) || !catalog_function(plan->catalog, function->name));
+}
+
 static void take_function(struct plan *plan, const struct shape_function *function)
 {
     const struct catalog_function *found;
@@ -171,7 +198,11 @@ static void take_function(struct plan *plan, const struct shape_function *functi
         plan_everything(plan, PLAN_NO_CATALOG);
         return;
     }
+    if (is_no_call(plan, function))
+        return;
     found = catalog_function(plan->catalog, function->name);
+    if (is_aggregate(function, found))
+        plan_memory(plan)->aggregates = true;
     if (function->schema && !ours && (!found || !found->user)) {
         plan_everything(plan, PLAN_USER_FUNCTION);
         return;
@@ -180,32 +211,6 @@ static void take_function(struct plan *plan, const struct shape_function *functi
         take_user_function(plan, found);
     if (!function->schema || ours)
         take_builtin(plan, function->name, found);
-}
-
-/* True where every relation read here has a column of this name, so that x.name is never a call. */
-static bool is_column_everywhere(const struct plan *plan, const char *name)
-{
-    for (unsigned i = 0; i < plan->shape->nrefs; i++) {
-        const struct shape_ref *ref = &plan->shape->refs[i];
-        const struct catalog_relation *found =
-            catalog_relation(plan->catalog, ref->schema, ref->name);
-
-        if (!found || !catalog_column(found, name))
-            return false;
-    }
-    return true;
-}
-
-/* x.name calls the function `name` over the row of x where x has no such column. */
-static void take_columns(struct plan *plan)
-{
-    for (unsigned i = 0; plan->catalog && i < plan->shape->ncolumns; i++) {
-        const char *name = plan->shape->columns[i];
-        const struct catalog_function *found = catalog_function(plan->catalog, name);
-
-        if (found && found->user && !is_column_everywhere(plan, name))
-            take_user_function(plan, found);
-    }
 }
 
 /* --- types and operators --- */
@@ -260,6 +265,5 @@ void plan_effects(struct plan *plan)
     take_statements(plan);
     for (unsigned i = 0; i < plan->shape->nfunctions; i++)
         take_function(plan, &plan->shape->functions[i]);
-    take_columns(plan);
     take_types(plan);
 }

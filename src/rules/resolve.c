@@ -208,7 +208,8 @@ static void resolve_read(struct plan *plan, struct plan_ref *ref,
         plan_anything(plan, PLAN_ROW_SECURITY); /* a policy may read other relations */
     if (ref->ref->locked)
         plan_apart(plan, PLAN_LOCKS);
-    ref->alone = plan->shape->plain && plan->shape->nrefs == 1 && plan->shape->nstatements == 1;
+    ref->alone = plan->shape->plain && plan->shape->nrefs == 1 && plan->shape->nstatements == 1 &&
+                 !plan_memory(plan)->aggregates;
 }
 
 static void resolve_ref(struct plan *plan, struct plan_ref *ref)

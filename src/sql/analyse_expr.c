@@ -27,6 +27,38 @@ static void read_field(struct analysis *a, const PgQuery__Node *field)
         analyse_give_up(a);
 }
 
+/* The occurrence that x or schema.x names here, -1 where it is not proved to be one. */
+static int row_of(const struct analysis *a, const char *schema, const char *name)
+{
+    for (const struct level *level = a->level; level; level = level->outer) {
+        int row = -1;
+        unsigned found = 0;
+
+        for (unsigned i = 0; i < level_count(level); i++) {
+            const struct entry *entry = level_entry(level, i);
+
+            if (!entry->name || strcmp(entry->name, name) != 0)
+                continue;
+            found++;
+            if (!schema || (entry->schema && strcmp(entry->schema, schema) == 0))
+                row = entry->ref;
+        }
+        if (found)
+            return found == 1 ? row : -1;
+    }
+    return -1;
+}
+
+static void note_attribute(struct analysis *a, const PgQuery__ColumnRef *ref)
+{
+    const char *name = string_of(ref->fields[ref->n_fields - 1]);
+    const char *of = string_of(ref->fields[ref->n_fields - 2]);
+    const char *schema = ref->n_fields == 3 ? string_of(ref->fields[0]) : NULL;
+
+    if (name)
+        analyse_attribute(a, name, of && ref->n_fields <= 3 ? row_of(a, schema, of) : -1);
+}
+
 static void walk_column(struct analysis *a, const PgQuery__ColumnRef *ref)
 {
     const char *name;
@@ -36,6 +68,8 @@ static void walk_column(struct analysis *a, const PgQuery__ColumnRef *ref)
         return;
     }
     read_field(a, ref->fields[ref->n_fields - 1]);
+    if (ref->n_fields > 1)
+        note_attribute(a, ref);
     name = string_of(ref->fields[0]);
     if (ref->n_fields == 1 && name && is_entry(a, name))
         a->facts->shape.star = true; /* the name of a table alone is its whole row */
@@ -52,6 +86,8 @@ static void walk_indirection(struct analysis *a, PgQuery__AIndirection *indirect
             analyse_expr(a, node->a_indices->uidx);
         } else {
             read_field(a, node);
+            if (string_of(node))
+                analyse_attribute(a, string_of(node), -1);
         }
     }
 }

@@ -146,7 +146,7 @@ static void from_sample(struct analysis *a, PgQuery__RangeTableSample *sample)
     const char *schema = sample->n_method > 1 ? string_of(sample->method[0]) : NULL;
 
     if (method)
-        facts_function(a->facts, schema, method, false);
+        analyse_named(a, schema, method, false);
     else
         analyse_give_up(a);
     a->complex = true;

@@ -3,7 +3,7 @@
 
 #include "sql/functions.h"
 
-enum { METRIC_DEPTH = 8, METRIC_MAX = 200 };
+enum { METRIC_DEPTH = 8, METRIC_MAX = 200, MAX_ATTRIBUTES = 1000 };
 
 static bool is_builtin(const char *schema)
 {
@@ -23,7 +23,7 @@ static bool is_local(const PgQuery__FuncCall *call)
            last->a_const->boolval->boolval;
 }
 
-static bool stays_on_session(const PgQuery__FuncCall *call, const char *name)
+static bool stays_on_session(const char *name)
 {
     static const char *const names[] = {"pg_advisory_lock", "pg_advisory_lock_shared",
                                         "pg_try_advisory_lock", "pg_try_advisory_lock_shared",
@@ -33,7 +33,12 @@ static bool stays_on_session(const PgQuery__FuncCall *call, const char *name)
         if (strcmp(name, names[i]) == 0)
             return true;
     }
-    return strcmp(name, "set_config") == 0 && !is_local(call);
+    return false;
+}
+
+static bool call_stays(const PgQuery__FuncCall *call, const char *name)
+{
+    return stays_on_session(name) || (strcmp(name, "set_config") == 0 && !is_local(call));
 }
 
 static void put_expr(struct buf *text, const PgQuery__Node *node, unsigned depth);
@@ -122,6 +127,48 @@ static bool is_aggregate(const PgQuery__FuncCall *call, const char *schema, cons
     return is_builtin(schema) && function_aggregates(name);
 }
 
+static bool has_attribute(const struct analysis *a, const char *name, int row)
+{
+    struct slice list = buf_slice(&a->facts->functions);
+    const struct shape_function *functions = (const void *)list.at;
+
+    for (size_t i = 0; i < list.len / sizeof(*functions); i++) {
+        if (functions[i].attribute && functions[i].row == row &&
+            strcmp(functions[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+void analyse_attribute(struct analysis *a, const char *name, int row)
+{
+    struct shape_function added = {.attribute = true, .row = row};
+
+    if (!a->plan_only && stays_on_session(name))
+        a->facts->shape.session = true;
+    if (has_attribute(a, name, row))
+        return;
+    if (buf_len(&a->facts->functions) / sizeof(added) >= MAX_ATTRIBUTES) {
+        analyse_give_up(a);
+        return;
+    }
+    added.aggregate = function_aggregates(name);
+    added.name = arena_text(&a->facts->arena, slice_text(name));
+    buf_put(&a->facts->functions, &added, sizeof(added));
+}
+
+void analyse_named(struct analysis *a, const char *schema, const char *name, bool aggregate)
+{
+    struct shape_function *functions;
+
+    facts_function(a->facts, schema, name, aggregate);
+    functions = (void *)buf_slice(&a->facts->functions).at;
+    for (size_t i = 0; i < buf_len(&a->facts->functions) / sizeof(*functions); i++) {
+        if (!functions[i].schema && strcmp(functions[i].name, name) == 0)
+            functions[i].attribute = false;
+    }
+}
+
 void analyse_call(struct analysis *a, PgQuery__FuncCall *call)
 {
     const char *name = call->n_funcname ? string_of(call->funcname[call->n_funcname - 1]) : NULL;
@@ -133,12 +180,12 @@ void analyse_call(struct analysis *a, PgQuery__FuncCall *call)
         return;
     }
     aggregate = is_aggregate(call, schema, name);
-    facts_function(a->facts, schema, name, aggregate);
+    analyse_named(a, schema, name, aggregate);
     if (aggregate && !call->over) {
         a->facts->shape.aggregates = a->complex = true;
         note_metric(a, call);
     }
-    if (!a->plan_only && is_builtin(schema) && stays_on_session(call, name))
+    if (!a->plan_only && is_builtin(schema) && call_stays(call, name))
         a->facts->shape.session = true;
     analyse_exprs(a, call->args, call->n_args);
     analyse_exprs(a, call->agg_order, call->n_agg_order);

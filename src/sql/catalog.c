@@ -10,7 +10,8 @@
 /* Valid on PostgreSQL 13 to 17. The first of seven fields says what a row is:
  *
  *     r  schema, name, oid, relkind, relpersistence, marks     a relation
- *     c  oid of its relation, name, type, marks                a column that may be a dimension
+ *     c  oid of its relation, name, type, marks                a column; of no type where it may
+ *                                                              not be a dimension
  *     k  relkind, names                                        relations of pg_catalog
  *     f  name, volatility in pg_catalog, elsewhere, marks      functions, one name a row
  *     b  volatility, marks, names                              functions of pg_catalog alone
@@ -61,7 +62,11 @@ const char CATALOG_QUERY[] =
     " FROM rel c"
     " UNION ALL SELECT 'c', a.attrelid::text, a.attname::text, CASE a.atttypid"
     " WHEN 21 THEN 'int2' WHEN 23 THEN 'int4' WHEN 20 THEN 'int8' WHEN 2950 THEN 'uuid'"
-    " WHEN 16 THEN 'bool' ELSE 'text' END,"
+    " WHEN 16 THEN 'bool' ELSE CASE WHEN a.atttypid IN (25, 1043)"
+    /* A varchar of a length drops blanks that are too many: what is stored is not what was given.
+     */
+    " AND (a.atttypid = 25 OR a.atttypmod < 0) AND l.collisdeterministic"
+    " THEN 'text' ELSE '' END END,"
     " CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_index x JOIN pg_catalog.pg_opclass o"
     " ON o.oid = x.indclass[0] WHERE x.indrelid = a.attrelid AND x.indisunique"
     " AND x.indimmediate AND x.indisvalid AND x.indpred IS NULL AND x.indexprs IS NULL"
@@ -71,11 +76,6 @@ const char CATALOG_QUERY[] =
     " FROM pg_catalog.pg_attribute a JOIN rel c ON c.oid = a.attrelid"
     " LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation"
     " WHERE a.attnum > 0 AND NOT a.attisdropped"
-    " AND a.atttypid IN (16, 20, 21, 23, 25, 1043, 2950)"
-    /* A varchar of a length drops blanks that are too many: what is stored is not what was given.
-     */
-    " AND (a.atttypid <> 1043 OR a.atttypmod < 0)"
-    " AND (a.atttypid NOT IN (25, 1043) OR l.collisdeterministic)"
     " UNION ALL SELECT 'k', relkind::text, string_agg(relname::text, ' '), NULL, NULL, NULL, NULL"
     " FROM pg_catalog.pg_class WHERE relnamespace = 11 AND relkind IN ('r', 'v')"
     " GROUP BY relkind"
@@ -180,11 +180,11 @@ static bool add_column(struct catalog *catalog, const struct slice *fields)
     raw.column = (struct catalog_column){
         .name = arena_text(&catalog->arena, fields[2]),
         .type = value_type_named(type),
-        .unique = has_mark(fields[4], 'u'),
         .generated = has_mark(fields[4], 'g'),
         .has_default = has_mark(fields[4], 'd'),
     };
     mem_free(type);
+    raw.column.unique = raw.column.type != TYPE_NONE && has_mark(fields[4], 'u');
     buf_put(&catalog->columns, &raw, sizeof(raw));
     return true;
 }

@@ -109,6 +109,9 @@ struct shape_function { /* called anywhere in the text, aggregates included */
     const char *schema; /* NULL: by search_path */
     const char *name;
     bool aggregate; /* known from the grammar or by name as an aggregate of PostgreSQL */
+    bool attribute; /* written x.name or (expr).name: a call where no such column is meant, and a
+                       function of that name exists */
+    int row;        /* .. the occurrence that x names, whose column hides the function; or -1 */
 };
 
 struct shape {
@@ -122,9 +125,8 @@ struct shape {
 
     const struct shape_ref *refs;
     unsigned nrefs;
-    const char *const *columns; /* names of columns read anywhere, without doubles; "x.name" calls a
-                                   function where x has no column `name` but some schema has a
-                                   function of that name over its rows: look them up as well */
+    const char *const *columns; /* names of columns read anywhere, without doubles; those that may
+                                   be calls ("x.name") are among the functions as well */
     unsigned ncolumns;
     const struct shape_path *paths;
     unsigned npaths;

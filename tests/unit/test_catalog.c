@@ -18,6 +18,7 @@ static const char *const rows[][7] = {
     {"c", "101", "id", "uuid", "u", NULL, NULL},
     {"c", "100", "full_name", "text", "gd", NULL, NULL},
     {"c", "103", "id", "int2", "", NULL, NULL},
+    {"c", "103", "at", "", "u", NULL, NULL},
     {"k", "r", "pg_class pg_type", NULL, NULL, NULL, NULL},
     {"k", "v", "pg_stats", NULL, NULL, NULL, NULL},
     {"f", "lower", "i", "v", "", NULL, NULL},
@@ -87,6 +88,9 @@ static void test_columns(void **state)
                      TYPE_UUID);
     assert_int_equal(catalog_column(catalog_relation(catalog, "archive", "orders"), "id")->type,
                      TYPE_INT2);
+    assert_int_equal(catalog_column(catalog_relation(catalog, "archive", "orders"), "at")->type,
+                     TYPE_NONE);
+    assert_false(catalog_column(catalog_relation(catalog, "archive", "orders"), "at")->unique);
     assert_null(catalog_column(catalog_relation(catalog, NULL, "empty"), "id"));
     assert_null(catalog_column(catalog_relation(catalog, NULL, "pg_type"), "id"));
     catalog_unref(catalog);

@@ -130,6 +130,25 @@ static void describe(struct buf *out, const struct shape *shape)
     put_flags(out, shape);
 }
 
+/* Calls, an aggregate with a star; or attributes, with the occurrence whose row they are of. */
+static void put_functions(struct buf *out, const struct shape *shape, bool attributes)
+{
+    const char *comma = "";
+
+    buf_printf(out, attributes ? " attributes:" : " functions:");
+    for (unsigned i = 0; i < shape->nfunctions; i++) {
+        const struct shape_function *function = &shape->functions[i];
+
+        if (function->attribute != attributes)
+            continue;
+        buf_printf(out, "%s%s%s%s%s", comma, function->schema ? function->schema : "",
+                   function->schema ? "." : "", function->name, function->aggregate ? "*" : "");
+        if (attributes && function->row >= 0)
+            buf_printf(out, "@%d", function->row);
+        comma = ",";
+    }
+}
+
 /* What a line says only where it has the label. */
 static void describe_more(struct buf *out, const struct shape *shape, const char *expected)
 {
@@ -139,14 +158,10 @@ static void describe_more(struct buf *out, const struct shape *shape, const char
         put_names(out, "types", shape->types, shape->ntypes);
     if (strstr(expected, "metrics:"))
         put_names(out, "metrics", shape->metrics, shape->nmetrics);
-    if (strstr(expected, "functions:")) {
-        buf_printf(out, " functions:");
-        for (unsigned i = 0; i < shape->nfunctions; i++)
-            buf_printf(out, "%s%s%s%s%s", i ? "," : "",
-                       shape->functions[i].schema ? shape->functions[i].schema : "",
-                       shape->functions[i].schema ? "." : "", shape->functions[i].name,
-                       shape->functions[i].aggregate ? "*" : "");
-    }
+    if (strstr(expected, "functions:"))
+        put_functions(out, shape, false);
+    if (strstr(expected, "attributes:"))
+        put_functions(out, shape, true);
     if (strstr(expected, "paths:")) {
         buf_printf(out, " paths:");
         for (unsigned i = 0; i < shape->npaths; i++)
