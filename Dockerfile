@@ -1,6 +1,6 @@
 FROM debian:12 AS build
 RUN apt-get update && apt-get install -y --no-install-recommends \
-        build-essential cmake ninja-build pkg-config libuv1-dev libpq-dev libhiredis-dev libyaml-dev libpg-query-dev \
+        build-essential cmake ninja-build pkg-config libuv1-dev libpq-dev libhiredis-dev libyaml-dev libpg-query-dev libprotobuf-c-dev \
         libxxhash-dev libssl-dev libzstd-dev libmicrohttpd-dev libcmocka-dev \
     && rm -rf /var/lib/apt/lists/*
 COPY CMakeLists.txt CMakePresets.json /src/
