@@ -251,11 +251,34 @@ static bool is_own_type(const char *type)
                    compare);
 }
 
+static void take_foreign_type(struct plan *plan)
+{
+    if (plan->catalog && catalog_loose_domains(plan->catalog))
+        plan_everything(plan, PLAN_USER_FUNCTION);
+    else
+        plan_anything(plan, PLAN_UNKNOWN);
+}
+
+/* Operators and casts need not be written: a key, a comparison of rows or an assignment has some.
+ */
+static bool has_expressions(const struct shape *shape)
+{
+    for (unsigned i = 0; i < shape->nstatements; i++) {
+        enum effect effect = EFFECTS[shape->statements[i]].effect;
+
+        if (effect == READS || effect == CHANGES)
+            return true;
+    }
+    return shape->nrefs > 0;
+}
+
 static void take_types(struct plan *plan)
 {
     for (unsigned i = 0; i < plan->shape->ntypes; i++)
         if (!is_own_type(plan->shape->types[i]))
-            plan_anything(plan, PLAN_UNKNOWN);
+            take_foreign_type(plan);
+    if (plan->catalog && catalog_loose_operators(plan->catalog) && has_expressions(plan->shape))
+        plan_everything(plan, PLAN_USER_FUNCTION);
     if (plan->catalog && catalog_user_operators(plan->catalog))
         plan_anything(plan, PLAN_USER_FUNCTION);
 }

@@ -15,29 +15,49 @@
  *     k  relkind, names                                        relations of pg_catalog
  *     f  name, volatility in pg_catalog, elsewhere, marks      functions, one name a row
  *     b  volatility, marks, names                              functions of pg_catalog alone
- *     o  t or f                                                user code behind operators
+ *     o  t or f, marks                                         user code behind operators
  */
 const char CATALOG_QUERY[] =
-    "WITH nsp AS (SELECT oid, nspname::text AS name FROM pg_catalog.pg_namespace"
+    "WITH RECURSIVE nsp AS (SELECT oid, nspname::text AS name FROM pg_catalog.pg_namespace"
     " WHERE nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')"
     " AND nspname !~ '^pg_(toast_)?temp_'),"
     " rel AS (SELECT c.*, n.name AS schema FROM pg_catalog.pg_class c"
     " JOIN nsp n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')),"
     " fun AS (SELECT proname::text AS name,"
     " max(provolatile::text) FILTER (WHERE pronamespace = 11) AS own,"
-    " max(provolatile::text) FILTER (WHERE pronamespace <> 11) AS other,"
+    /* An aggregate is said to be immutable whatever the functions behind it do. */
+    " max(CASE WHEN prokind = 'a' THEN 'v' ELSE provolatile::text END)"
+    " FILTER (WHERE pronamespace <> 11) AS other,"
     " CASE WHEN bool_or(prokind = 'a') THEN 'a' ELSE '' END AS marks"
     " FROM pg_catalog.pg_proc GROUP BY proname)"
-    /* What runs unseen: volatile functions of the user's in defaults and checks ('f', of writes),
-     * in policies, views and rules ('v', of reads too). Those of extensions that write no row are
-     * let pass; dependencies on PostgreSQL's own are not even recorded. */
-    " , unseen AS (SELECT d.classid, d.objid FROM pg_catalog.pg_depend d"
-    " JOIN pg_catalog.pg_proc p ON d.refclassid = 'pg_catalog.pg_proc'::regclass"
-    " AND d.refobjid = p.oid WHERE p.provolatile = 'v' AND p.oid >= 16384"
+    /* Functions of the user's that may do anything, since STABLE is only their maker's word. Those
+     * of extensions that write no row are let pass. */
+    " , loose AS (SELECT p.oid FROM pg_catalog.pg_proc p"
+    " WHERE (p.provolatile <> 'i' OR p.prokind = 'a') AND p.oid >= 16384"
     " AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e JOIN pg_catalog.pg_extension x"
     " ON e.refclassid = 'pg_catalog.pg_extension'::regclass AND e.refobjid = x.oid"
     " WHERE e.classid = 'pg_catalog.pg_proc'::regclass AND e.objid = p.oid AND e.deptype = 'e'"
     " AND x.extname IN ('uuid-ossp', 'pgcrypto', 'hstore', 'citext', 'pg_trgm', 'unaccent'))),"
+    /* Operators and casts with one behind them: they hide it as well. */
+    " ways AS (SELECT 'pg_catalog.pg_proc'::regclass::oid AS classid, oid FROM loose"
+    " UNION SELECT 'pg_catalog.pg_operator'::regclass, o.oid FROM pg_catalog.pg_operator o"
+    " JOIN loose l ON l.oid = o.oprcode"
+    " UNION SELECT 'pg_catalog.pg_cast'::regclass, s.oid FROM pg_catalog.pg_cast s"
+    " JOIN loose l ON l.oid = s.castfunc"
+    " UNION SELECT 'pg_catalog.pg_type'::regclass, y.oid FROM pg_catalog.pg_type y"
+    " JOIN loose l ON l.oid IN (y.typinput, y.typoutput, y.typreceive, y.typsend)),"
+    /* What runs one unseen: defaults and checks ('f', of writes), policies, views and rules ('v',
+     * of reads too). Dependencies on PostgreSQL's own are not even recorded. */
+    " unseen AS (SELECT DISTINCT d.classid, d.objid FROM pg_catalog.pg_depend d"
+    " JOIN ways w ON d.refclassid = w.classid AND d.refobjid = w.oid),"
+    /* Domains with one, in their default or a check of them or of one below them; once there is
+     * one, every column of a user's type may hold it somewhere. */
+    " domains AS (SELECT EXISTS (SELECT FROM unseen u JOIN pg_catalog.pg_constraint t"
+    " ON u.classid = 'pg_catalog.pg_constraint'::regclass AND u.objid = t.oid"
+    " WHERE t.contypid <> 0) OR EXISTS (SELECT FROM unseen u JOIN pg_catalog.pg_type t"
+    " ON u.classid = 'pg_catalog.pg_type'::regclass AND u.objid = t.oid WHERE t.typtype = 'd')"
+    " OR EXISTS (SELECT FROM ways w WHERE w.classid = 'pg_catalog.pg_type'::regclass)"
+    " AS calling),"
     " calls AS (SELECT t.adrelid AS oid, 'f' AS mark FROM unseen u JOIN pg_catalog.pg_attrdef t"
     " ON u.classid = 'pg_catalog.pg_attrdef'::regclass AND u.objid = t.oid"
     " UNION SELECT t.conrelid, 'f' FROM unseen u JOIN pg_catalog.pg_constraint t"
@@ -45,7 +65,16 @@ const char CATALOG_QUERY[] =
     " UNION SELECT t.polrelid, 'v' FROM unseen u JOIN pg_catalog.pg_policy t"
     " ON u.classid = 'pg_catalog.pg_policy'::regclass AND u.objid = t.oid"
     " UNION SELECT t.ev_class, 'v' FROM unseen u JOIN pg_catalog.pg_rewrite t"
-    " ON u.classid = 'pg_catalog.pg_rewrite'::regclass AND u.objid = t.oid)"
+    " ON u.classid = 'pg_catalog.pg_rewrite'::regclass AND u.objid = t.oid"
+    " UNION SELECT a.attrelid, 'f' FROM pg_catalog.pg_attribute a"
+    " WHERE a.atttypid >= 16384 AND (SELECT calling FROM domains)"
+    " UNION SELECT c.oid, 'v' FROM rel c WHERE (SELECT calling FROM domains)"
+    " AND (c.relkind = 'v' OR c.relrowsecurity)),"
+    /* A view that reads one with the mark has it too, and what reads that view. */
+    " marked AS (SELECT oid, mark FROM calls UNION SELECT w.ev_class, 'v' FROM marked m"
+    " JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::regclass"
+    " AND d.refobjid = m.oid AND d.classid = 'pg_catalog.pg_rewrite'::regclass"
+    " JOIN pg_catalog.pg_rewrite w ON w.oid = d.objid WHERE m.mark = 'v')"
     " SELECT 'r', c.schema, c.relname::text, c.oid::text, c.relkind::text,"
     " c.relpersistence::text,"
     " CASE WHEN c.relkind = 'p' OR c.relispartition OR EXISTS (SELECT FROM"
@@ -58,7 +87,7 @@ const char CATALOG_QUERY[] =
     " CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.confrelid = c.oid"
     " AND k.contype = 'f' AND (k.confdeltype IN ('c', 'n', 'd') OR k.confupdtype IN"
     " ('c', 'n', 'd'))) THEN 'c' ELSE '' END ||"
-    " COALESCE((SELECT string_agg(mark, '') FROM calls WHERE calls.oid = c.oid), '')"
+    " COALESCE((SELECT string_agg(mark, '') FROM marked WHERE marked.oid = c.oid), '')"
     " FROM rel c"
     " UNION ALL SELECT 'c', a.attrelid::text, a.attname::text, CASE a.atttypid"
     " WHEN 21 THEN 'int2' WHEN 23 THEN 'int4' WHEN 20 THEN 'int8' WHEN 2950 THEN 'uuid'"
@@ -91,7 +120,11 @@ const char CATALOG_QUERY[] =
     " OR EXISTS (SELECT FROM pg_catalog.pg_type y JOIN pg_catalog.pg_proc p"
     " ON p.oid IN (y.typinput, y.typoutput, y.typreceive, y.typsend)"
     " WHERE p.oid >= 16384 AND p.provolatile = 'v')"
-    " THEN 't' ELSE 'f' END, NULL, NULL, NULL, NULL, NULL";
+    " THEN 't' ELSE 'f' END, CASE WHEN EXISTS (SELECT FROM ways w"
+    " WHERE w.classid <> 'pg_catalog.pg_proc'::regclass) OR EXISTS (SELECT FROM"
+    " pg_catalog.pg_opclass k JOIN pg_catalog.pg_amproc m ON m.amprocfamily = k.opcfamily"
+    " JOIN loose l ON l.oid = m.amproc) THEN 'w' ELSE '' END ||"
+    " CASE WHEN (SELECT calling FROM domains) THEN 'd' ELSE '' END, NULL, NULL, NULL, NULL";
 
 enum { FIELDS = 7 };
 
@@ -106,7 +139,7 @@ struct catalog {
     struct buf relations; /* struct catalog_relation, by name and schema once finished */
     struct buf functions; /* struct catalog_function, by name once finished */
     struct buf columns;   /* struct raw_column, until finished */
-    bool operators;
+    bool operators, loose, domains;
 };
 
 struct catalog *catalog_new(void)
@@ -114,7 +147,8 @@ struct catalog *catalog_new(void)
     struct catalog *catalog = mem_new(sizeof(*catalog));
 
     atomic_init(&catalog->refs, 1);
-    catalog->operators = true; /* until a row says otherwise */
+    /* until a row says otherwise */
+    catalog->operators = catalog->loose = catalog->domains = true;
     return catalog;
 }
 
@@ -267,6 +301,8 @@ bool catalog_add_row(struct catalog *catalog, const struct slice *fields, unsign
         return add_builtins(catalog, fields);
     case 'o':
         catalog->operators = letter_of(fields[1]) != 'f';
+        catalog->loose = has_mark(fields[2], 'w');
+        catalog->domains = has_mark(fields[2], 'd');
         return letter_of(fields[1]) != '\0';
     default:
         return false;
@@ -429,4 +465,14 @@ const struct catalog_function *catalog_function(const struct catalog *catalog, c
 bool catalog_user_operators(const struct catalog *catalog)
 {
     return catalog->operators;
+}
+
+bool catalog_loose_operators(const struct catalog *catalog)
+{
+    return catalog->loose;
+}
+
+bool catalog_loose_domains(const struct catalog *catalog)
+{
+    return catalog->domains;
 }

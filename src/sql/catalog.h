@@ -26,7 +26,7 @@ struct catalog_relation {
     bool rules;       /* rewrite rules */
     bool row_security;
     bool cascades;    /* a foreign key of another table cascades (or sets) from it */
-    bool write_calls; /* a default or check calls a volatile function of the user's */
+    bool write_calls; /* a default or check calls a function of the user's that may do anything */
     bool read_calls;  /* a policy, view or rule does */
     const struct catalog_column *columns;
     unsigned ncolumns;
@@ -61,3 +61,8 @@ const struct catalog_column *catalog_column(const struct catalog_relation *relat
 const struct catalog_function *catalog_function(const struct catalog *catalog, const char *name);
 /* True where operators, casts or types that users made could run user code unseen. */
 bool catalog_user_operators(const struct catalog *catalog);
+/* True where one of those may do anything: its function is not immutable, and any statement may run
+ * it. */
+bool catalog_loose_operators(const struct catalog *catalog);
+/* True where a cast to a domain may: its default or check calls such a function. */
+bool catalog_loose_domains(const struct catalog *catalog);

@@ -112,6 +112,22 @@ static void test_functions(void **state)
     assert_int_equal(catalog_function(catalog, "random")->volatility, 'v');
     assert_null(catalog_function(catalog, "nothing"));
     assert_false(catalog_user_operators(catalog));
+    assert_false(catalog_loose_operators(catalog) || catalog_loose_domains(catalog));
+    catalog_unref(catalog);
+}
+
+static void test_marks_of_operators(void **state)
+{
+    static const char *const rows_of[][7] = {{"o", "t", "w", NULL, NULL, NULL, NULL},
+                                             {"o", "f", "d", NULL, NULL, NULL, NULL}};
+    struct catalog *catalog = catalog_new();
+
+    (void)state;
+    assert_true(catalog_loose_operators(catalog) && catalog_loose_domains(catalog));
+    assert_true(add(catalog, rows_of[0]));
+    assert_true(catalog_loose_operators(catalog) && !catalog_loose_domains(catalog));
+    assert_true(add(catalog, rows_of[1]));
+    assert_true(!catalog_loose_operators(catalog) && catalog_loose_domains(catalog));
     catalog_unref(catalog);
 }
 
@@ -149,9 +165,8 @@ static void test_bad_rows(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_relations),
-        cmocka_unit_test(test_columns),
-        cmocka_unit_test(test_functions),
+        cmocka_unit_test(test_relations), cmocka_unit_test(test_columns),
+        cmocka_unit_test(test_functions), cmocka_unit_test(test_marks_of_operators),
         cmocka_unit_test(test_bad_rows),
     };
 

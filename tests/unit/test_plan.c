@@ -56,17 +56,24 @@ static const char *const CATALOG[][7] = {
 static struct settings *settings;
 static struct catalog *catalog;
 
-static struct catalog *make_catalog(void)
+static void add_row(struct catalog *to, const char *const fields[7])
+{
+    struct slice row[7];
+
+    for (unsigned j = 0; j < 7; j++)
+        row[j] = fields[j] ? slice_text(fields[j]) : slice_of(NULL, 0);
+    assert_true(catalog_add_row(to, row, 7));
+}
+
+/* `more`: one row after the others, or NULL. */
+static struct catalog *make_catalog(const char *const *more)
 {
     struct catalog *made = catalog_new();
 
-    for (size_t i = 0; i < sizeof(CATALOG) / sizeof(*CATALOG); i++) {
-        struct slice row[7];
-
-        for (unsigned j = 0; j < 7; j++)
-            row[j] = CATALOG[i][j] ? slice_text(CATALOG[i][j]) : slice_of(NULL, 0);
-        assert_true(catalog_add_row(made, row, 7));
-    }
+    for (size_t i = 0; i < sizeof(CATALOG) / sizeof(*CATALOG); i++)
+        add_row(made, CATALOG[i]);
+    if (more)
+        add_row(made, more);
     catalog_finish(made);
     return made;
 }
@@ -470,6 +477,37 @@ static void refuse_many_values(void **state)
     buf_clear(&sql);
 }
 
+/* Where casts or operators of the user's may do anything, a statement that may have one may. */
+static void fear_loose_types(void **state)
+{
+    static const char *const domains[7] = {"o", "f", "d"}, *const operators[7] = {"o", "t", "w"};
+    static const struct {
+        const char *const *row;
+        const char *sql, *expected;
+    } rows[] = {
+        {domains, "SELECT 1::int4", "read - - replica/none no_rule -"},
+        {domains, "SELECT 1::mytype", "everything - - primary/user_function user_function -"},
+        {operators, "SELECT 1 WHERE 1 = 2", "everything - - primary/user_function user_function -"},
+        {operators, "UPDATE plain SET v = 1", "everything - - primary/write write -"},
+        {operators, "BEGIN", "anything - - primary/transaction transaction -"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct catalog *own = make_catalog(rows[i].row);
+        struct request request;
+        struct buf out = {0};
+
+        begin(&request, settings->rules, own, rows[i].sql);
+        put_verdict(&request, &ASKER, &out);
+        if (strcmp((const char *)out.at, rows[i].expected) != 0)
+            fail_msg("%s\n  is  %s", rows[i].sql, (const char *)out.at);
+        buf_clear(&out);
+        end(&request);
+        catalog_unref(own);
+    }
+}
+
 static const char OWN_RULES[] =
     "databases: { app: { primary: \"postgresql://a@h/a\" }, other: { primary: "
     "\"postgresql://a@h/b\" } }\n"
@@ -571,7 +609,7 @@ static void describe(void **state)
 /* A plan keeps what it was made of. */
 static void outlive_owners(void **state)
 {
-    struct catalog *own = make_catalog();
+    struct catalog *own = make_catalog(NULL);
     struct request request;
     struct buf out = {0};
 
@@ -591,7 +629,7 @@ static int set_up(void **state)
     (void)state;
     setenv("DATABASE_PRIMARY_URL", "postgresql://app@127.0.0.1:5432/app", 1);
     settings = settings_load("../../conf/pgtier.yaml", &diag);
-    catalog = make_catalog();
+    catalog = make_catalog(NULL);
     return !settings;
 }
 
@@ -610,6 +648,7 @@ int main(void)
         cmocka_unit_test(judge_parameters),   cmocka_unit_test(find_alone),
         cmocka_unit_test(refuse_many_values), cmocka_unit_test(judge_askers),
         cmocka_unit_test(describe),           cmocka_unit_test(outlive_owners),
+        cmocka_unit_test(fear_loose_types),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
