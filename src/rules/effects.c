@@ -283,10 +283,22 @@ static void take_types(struct plan *plan)
         plan_anything(plan, PLAN_USER_FUNCTION);
 }
 
+/* Where and by whom a row was written: other ones after a write that changes nothing, or VACUUM. */
+static void take_system_columns(struct plan *plan)
+{
+    static const char *const names[] = {"ctid", "xmin", "xmax", "cmin", "cmax"};
+
+    for (unsigned i = 0; i < plan->shape->ncolumns; i++)
+        for (size_t k = 0; k < sizeof(names) / sizeof(*names); k++)
+            if (strcmp(plan->shape->columns[i], names[k]) == 0)
+                plan_uncached(plan, PLAN_TIME);
+}
+
 void plan_effects(struct plan *plan)
 {
     take_statements(plan);
     for (unsigned i = 0; i < plan->shape->nfunctions; i++)
         take_function(plan, &plan->shape->functions[i]);
+    take_system_columns(plan);
     take_types(plan);
 }

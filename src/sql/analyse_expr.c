@@ -135,10 +135,49 @@ static void walk_window(struct analysis *a, PgQuery__WindowDef *window)
     analyse_expr(a, window->end_offset);
 }
 
+/* Types whose text may be 'now', also arrays and ranges of them. A time with a zone takes the one
+ * of today, whatever it is made of. */
+static bool is_date_like(const PgQuery__TypeName *type)
+{
+    static const char *const names[] = {
+        "date",      "timestamp", "timestamptz",  "timetz",         "time",           "tsrange",
+        "tstzrange", "daterange", "tsmultirange", "tstzmultirange", "datemultirange", "abstime",
+    };
+    const char *name = type->n_names ? string_of(type->names[type->n_names - 1]) : NULL;
+
+    if (!name)
+        return false;
+    name += *name == '_';
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        if (strcmp(names[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_zoned_time(const PgQuery__TypeName *type)
+{
+    const char *name = type->n_names ? string_of(type->names[type->n_names - 1]) : NULL;
+
+    return name && strcmp(name + (*name == '_'), "timetz") == 0;
+}
+
+/* What `node` is cast to may be the present: a literal or a parameter shows by its value whether it
+ * is (value_moves), any other may hold it. */
+static void note_cast(struct analysis *a, const PgQuery__Node *node, const PgQuery__TypeName *type)
+{
+    bool shown = node && (node->node_case == NODE(A_CONST) || node->node_case == NODE(PARAM_REF));
+
+    if (is_zoned_time(type) || (!shown && is_date_like(type)))
+        a->facts->shape.volatile_time = true;
+}
+
 static void walk_xml_column(struct analysis *a, PgQuery__RangeTableFuncCol *column)
 {
-    if (column->type_name)
+    if (column->type_name) {
         analyse_type(a, column->type_name);
+        note_cast(a, NULL, column->type_name);
+    }
     analyse_expr(a, column->colexpr);
     analyse_expr(a, column->coldefexpr);
 }
@@ -171,10 +210,12 @@ void analyse_type(struct analysis *a, PgQuery__TypeName *type)
 static void walk_cast(struct analysis *a, PgQuery__TypeCast *cast)
 {
     analyse_expr(a, cast->arg);
-    if (cast->type_name)
-        analyse_type(a, cast->type_name);
-    else
+    if (!cast->type_name) {
         analyse_give_up(a);
+        return;
+    }
+    analyse_type(a, cast->type_name);
+    note_cast(a, cast->arg, cast->type_name);
 }
 
 /* The nodes of the second half: rarer ones. */
@@ -213,8 +254,10 @@ static void walk_rare(struct analysis *a, PgQuery__Node *node)
         walk_xml_column(a, node->range_table_func_col);
         break;
     case NODE(COLUMN_DEF):
-        if (node->column_def->type_name)
+        if (node->column_def->type_name) {
             analyse_type(a, node->column_def->type_name);
+            note_cast(a, NULL, node->column_def->type_name);
+        }
         break;
     case NODE(CURRENT_OF_EXPR):
     case NODE(SET_TO_DEFAULT):

@@ -25,9 +25,23 @@ static bool is_local(const PgQuery__FuncCall *call)
 
 static bool stays_on_session(const char *name)
 {
-    static const char *const names[] = {"pg_advisory_lock", "pg_advisory_lock_shared",
-                                        "pg_try_advisory_lock", "pg_try_advisory_lock_shared",
-                                        "setseed"};
+    static const char *const names[] = {
+        "pg_advisory_lock",
+        "pg_advisory_lock_shared",
+        "pg_try_advisory_lock",
+        "pg_try_advisory_lock_shared",
+        "setseed",
+        "pg_backup_start",
+        "pg_backup_stop",
+        "pg_start_backup",
+        "pg_stop_backup",
+        "pg_replication_origin_session_setup",
+        "pg_replication_origin_session_reset",
+        "pg_create_logical_replication_slot", /* a temporary one */
+        "pg_create_physical_replication_slot",
+        "pg_copy_logical_replication_slot",
+        "pg_copy_physical_replication_slot",
+    };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         if (strcmp(name, names[i]) == 0)

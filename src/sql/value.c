@@ -433,11 +433,25 @@ static bool holds_moving_word(struct slice s)
     return false;
 }
 
+static bool holds(struct slice s, char c)
+{
+    return s.len && memchr(s.at, c, s.len);
+}
+
+/* A word may be hidden: by escapes of the literal, or of the text of an array or a range, whose
+ * quotes may also stand within a word ('[n"o"w,)'). */
+static bool may_be_quoted(struct slice s)
+{
+    return holds(s, '\\') || (holds(s, '"') && (holds(s, '[') || holds(s, '(')));
+}
+
 bool value_moves(const struct value *value)
 {
     if (value->kind == VALUE_OTHER)
         return true;
     if (value->kind != VALUE_STRING && value->kind != VALUE_TEXT && value->kind != VALUE_BINARY)
         return false;
-    return (value->backslash && value->escaped) || holds_moving_word(value->bytes);
+    if (value->kind != VALUE_BINARY && may_be_quoted(value->bytes))
+        return true;
+    return holds_moving_word(value->bytes);
 }

@@ -187,7 +187,14 @@ static void test_moves(void **state)
     const struct value now = STRING("now"), noon = BOUND("  Yesterday noon", 0);
     const struct value hidden = ESCAPED("n\\157w"), day = STRING("2025-01-01"), n = INTEGER("1");
 
+    const struct value array = STRING("{n\\ow}"), range = BOUND("[n\"o\"w,)", 0);
+    const struct value json = STRING("{\"a\": 1}"), n92 = BINARY("\0\0\0\\", INT4);
+
     (void)state;
+    assert_true(value_moves(&array));
+    assert_true(value_moves(&range));
+    assert_false(value_moves(&json));
+    assert_false(value_moves(&n92));
     assert_true(value_moves(&now));
     assert_true(value_moves(&noon));
     assert_true(value_moves(&hidden));
