@@ -185,8 +185,10 @@ static bool is_column(const struct plan *plan, const struct shape_function *func
  * expression has is not known here, so that the function is taken for called. */
 static bool is_no_call(const struct plan *plan, const struct shape_function *function)
 {
-    return function->attribute &&
-           (is_column(plan, function) || !catalog_function(plan->catalog, function->name));
+    bool known = catalog_function(plan->catalog, function->name) ||
+                 (function->row < 0 && function_trait(function->name) != FUNCTION_UNLISTED);
+
+    return function->attribute && (is_column(plan, function) || !known);
 }
 
 static void take_function(struct plan *plan, const struct shape_function *function)

@@ -326,6 +326,8 @@ static const struct {
     {"SELECT (0).random", "read - - primary/volatile_function volatile_function -"},
     {"SELECT v FROM plain WHERE (v).txid_status IS NULL",
      "read - - primary/volatile_function volatile_function -"},
+    {"SELECT (1).setseed, (1).nothing", "read - - primary/session session -"},
+    {"SELECT (1::oid).lo_get", "read - - primary/volatile_function volatile_function -"},
     {"SELECT (1).my_vol", "everything - - primary/user_function user_function -"},
     {"!SELECT (0).random", "everything - - primary/no_catalog no_catalog -"},
     {"SELECT * INTO x FROM plain", "everything - - primary/write write -"},
