@@ -173,25 +173,39 @@ static size_t gather(struct session *session, struct slice left)
     }
 }
 
+/* The next message, of which maybe not all is there. False: not even its head is, or it is none
+ * that a client may send and the session has ended. */
+static bool look_at_next(struct session *session, struct slice left, struct frame *frame)
+{
+    enum frame_state state = frame_look(left, frame);
+
+    if (state == FRAME_NONE)
+        return false;
+    if (state != FRAME_BAD && input_is_known(frame->type))
+        return true;
+    input_refuse_type(session, left.at[0]);
+    return false;
+}
+
+static bool is_whole(const struct frame *frame)
+{
+    return frame->whole.len == frame->total;
+}
+
 /* After an error of ours in the extended protocol: up to the Sync nothing counts. */
 static size_t skip(struct session *session, struct slice left)
 {
     struct frame frame;
-    enum frame_state state = frame_look(left, &frame);
 
-    if (state == FRAME_NONE)
+    if (!look_at_next(session, left, &frame))
         return 0;
-    if (state == FRAME_BAD || !input_is_known(frame.type)) {
-        input_refuse_type(session, left.at[0]);
-        return 0;
-    }
     if (frame.type == MSG_TERMINATE) {
         session_end(session);
         return 0;
     }
     if (frame.type != MSG_SYNC)
         return drop(session, &frame);
-    if (state != FRAME_WHOLE)
+    if (!is_whole(&frame))
         return 0;
     session->skipping = false;
     session_ready(session);
@@ -230,21 +244,16 @@ static void end_copy(struct session *session)
 static size_t take_copy(struct session *session, struct slice left)
 {
     struct frame frame;
-    enum frame_state state = frame_look(left, &frame);
 
-    if (state == FRAME_NONE)
+    if (!look_at_next(session, left, &frame))
         return 0;
-    if (state == FRAME_BAD || !input_is_known(frame.type)) {
-        input_refuse_type(session, left.at[0]);
-        return 0;
-    }
     if (frame.type == MSG_COPY_DATA) {
         session->passing = frame.total - frame.whole.len;
         session->passing_drop = false;
         relay_pass(session, frame.whole);
         return frame.whole.len;
     }
-    if (state != FRAME_WHOLE)
+    if (!is_whole(&frame))
         return 0;
     switch (frame.type) {
     case MSG_TERMINATE:
