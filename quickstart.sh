@@ -31,7 +31,7 @@ stop() {
         pid=${pids[i]}
         # A fast shutdown of PostgreSQL is INT, which the others were born ignoring: that is how a shell starts a job.
         kill -INT "$pid" 2>/dev/null || continue
-        [[ $(ps -o comm= -p "$pid") == postgres ]] || kill -TERM "$pid"
+        [[ $(ps -o comm= -p "$pid") == postgres ]] || kill -TERM "$pid" 2>/dev/null || true # INT was enough
         timeout 20 tail --pid="$pid" -s 0.1 -f /dev/null || kill -KILL "$pid" 2>/dev/null || true
         wait "$pid" 2>/dev/null || true
     done
