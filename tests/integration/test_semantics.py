@@ -740,3 +740,50 @@ def test_chaos(start_alone, cluster):
             assert tags(c.query(UPDATE.format(key))) == ["UPDATE 1"]
             assert rows(c.query(sql)) == [[b"%d" % (int(truth) + 1)]]
             assert rows(c.query("SHOW search_path")) == [[b'"$user", public']]
+
+
+# ---- several entries under databases ----
+
+def until_logged(proxy, text):
+    until = time.monotonic() + 20
+    while text not in proxy.log.read_text(errors="replace"):
+        assert time.monotonic() < until, proxy.tail()
+        time.sleep(0.05)
+
+
+def test_two_entries_of_one_database(start, cluster, tables):
+    """Each would have a ledger that misses what is written through the other: none of them answers but the primary."""
+    proxy = start(settings(databases={"twin": {"primary": cluster.primary.url()}}), ready=False)
+    until_logged(proxy, "are the same database")
+    with Raw(proxy.port, "app_trust", timeout=10) as a, Raw(proxy.port, "app_trust", "twin", timeout=10) as b:
+        for _ in range(3):
+            value = int(rows(b.query("SELECT v FROM sem_kv WHERE id = 60"))[0][0])
+            assert errors(a.query("UPDATE sem_kv SET v = v + 1 WHERE id = 60")) == []
+            assert rows(b.query("SELECT v FROM sem_kv WHERE id = 60")) == [[str(value + 1).encode()]]
+
+
+def test_a_role_is_of_all_databases(start, cluster, tables):
+    """A membership that ends in one database ends what is cached for it in another."""
+    sql = cluster.primary.sql
+    sql("DROP DATABASE IF EXISTS sem_other")
+    sql("CREATE DATABASE sem_other")
+    sql("DROP TABLE IF EXISTS sem_secret; DROP ROLE IF EXISTS sem_reader; CREATE ROLE sem_reader;"
+        "CREATE TABLE sem_secret (id int PRIMARY KEY, v int); INSERT INTO sem_secret VALUES (1, 1);"
+        "REVOKE ALL ON sem_secret FROM PUBLIC, app_trust; GRANT SELECT ON sem_secret TO sem_reader;"
+        "GRANT sem_reader TO app_trust")
+    other = cluster.primary.url(user="postgres", database="sem_other")
+    proxy = start({"auth": {"type": "trust", "users": [{"name": "app_trust"}, {"name": "postgres"}, {"name": "app"}]},
+                   "databases": {"sem_other": {"primary": other}},
+                   "relations": {"sem_secret": {"dimensions": ["id"], "unique": ["id"]}},
+                   "operations": {"sem_secret": {"match": {"statement": "select", "relation": "sem_secret"},
+                                                 "cache": "sem_secret"}},
+                   "cache": {"classes": {"sem_secret": {"key": "sem_secret:{id}", "ttl": "1h"}}}}, ready=False)
+    for name in "app", "sem_other":
+        until_logged(proxy, f"ledger: database {name}: open")
+    read = "SELECT v FROM sem_secret WHERE id = 1"
+    with Raw(proxy.port, "app_trust", timeout=10) as bob, Raw(proxy.port, "postgres", "sem_other", timeout=10) as dba:
+        until = time.monotonic() + 10
+        while "cache" not in sources(proxy, lambda: bob.query(read))[1]:
+            assert time.monotonic() < until, "never cached"
+        assert errors(dba.query("REVOKE sem_reader FROM app_trust")) == []
+        assert errors(bob.query(read)) == ["42501"]
