@@ -118,6 +118,8 @@ void session_touch_settings(struct session *session);
 void session_flow(struct session *session);
 /* A CancelRequest came for it. */
 void session_cancel(struct session *session);
+/* What the meaning of a text depends on when it is parsed. */
+uint64_t session_parsing(const struct session *session);
 bool session_holds_server(const struct session *session);
 /* The server has the beginning of a message whose rest the client has not sent yet: whatever else
  * it is sent now it takes for that rest. */

@@ -251,6 +251,11 @@ static uint64_t hash_parsing(const struct vars *vars)
     return hash;
 }
 
+uint64_t session_parsing(const struct session *session)
+{
+    return hash_join(session->parsing, session->database->generation);
+}
+
 void session_touch_settings(struct session *session)
 {
     session->wanted = vars_hash(&session->vars, false);

@@ -2,6 +2,8 @@
  * fit is not of the form. What the bytes mean is for others. */
 #include "wire/read.h"
 
+#include "base/hash.h"
+
 #include "wire/types.h"
 
 struct slice read_bytes(struct reader *reader, size_t len)
@@ -197,6 +199,23 @@ struct slice read_error_field(struct slice body, uint8_t field)
             return value;
     }
     return (struct slice){0};
+}
+
+/* Table, number, type, size and modifier of a column (PostgreSQL, "RowDescription"). */
+enum { COLUMN_FIXED = 4 + 2 + 4 + 2 + 4 };
+
+uint64_t read_columns_hash(struct slice body)
+{
+    struct reader reader = {body, false};
+    unsigned count = read_u16(&reader);
+    uint64_t hash = count;
+
+    for (unsigned i = 0; i < count && !reader.bad; i++) {
+        hash = hash_join(hash, hash_slice(read_cstr(&reader)));
+        hash = hash_join(hash, hash_slice(read_bytes(&reader, COLUMN_FIXED)));
+        read_u16(&reader);
+    }
+    return hash | 1;
 }
 
 bool read_parameter_status(struct slice body, struct slice *name, struct slice *value)

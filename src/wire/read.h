@@ -59,6 +59,8 @@ bool read_execute(struct slice body, struct slice *portal, uint32_t *max_rows);
 /* An ErrorResponse's or NoticeResponse's field (PostgreSQL, "Error and Notice Message Fields");
  * empty where it has none. */
 struct slice read_error_field(struct slice body, uint8_t field);
+/* Over a RowDescription's columns but for their formats; never 0. */
+uint64_t read_columns_hash(struct slice body);
 bool read_parameter_status(struct slice body, struct slice *name, struct slice *value);
 /* The row count at the end of a CommandComplete tag; 0 where it has none. */
 uint64_t read_tag_rows(struct slice body);
