@@ -11,8 +11,6 @@
 #include "wire/types.h"
 #include "wire/write.h"
 
-#include <stdio.h>
-
 enum {
     AUTH_OK = 0,
     AUTH_CLEARTEXT = 3,
@@ -165,22 +163,12 @@ static bool take_auth(struct login *login, struct slice body)
     return false;
 }
 
-static void copy_field(struct slice body, uint8_t field, char *out, size_t cap)
-{
-    struct slice text = read_error_field(body, field);
-
-    snprintf(out, cap, "%.*s", (int)text.len, (const char *)text.at);
-}
-
 /* The server's own words, so that its client reads what a direct login would have said. */
 static void take_error(struct login *login, struct slice body)
 {
-    struct err err = {0};
+    struct err err;
 
-    copy_field(body, 'C', err.sqlstate, sizeof(err.sqlstate));
-    copy_field(body, 'M', err.message, sizeof(err.message));
-    copy_field(body, 'D', err.detail, sizeof(err.detail));
-    copy_field(body, 'H', err.hint, sizeof(err.hint));
+    read_error(body, &err);
     server_login_failed(login->server, &err);
 }
 

@@ -230,8 +230,8 @@ static void authenticated(struct client_login *login)
         err_set(&err, "42501", "user \"%s\" may not use the console", session->user);
         err_hint(&err, "Name the user under admin.users.");
     } else {
+        /* In the server's words, without a hint for who cannot read the settings file. */
         err_set(&err, "3D000", "database \"%s\" does not exist", login->database);
-        err_hint(&err, "Name it under databases in the settings file.");
     }
     session_fatal(session, &err);
 }

@@ -199,6 +199,27 @@ struct slice read_error_field(struct slice body, uint8_t field)
     return (struct slice){0};
 }
 
+static void copy_field(struct slice body, uint8_t field, char *out, size_t cap)
+{
+    struct slice text = slice_first(read_error_field(body, field), cap - 1);
+
+    if (text.len)
+        memcpy(out, text.at, text.len);
+    out[text.len] = '\0';
+}
+
+void read_error(struct slice body, struct err *err)
+{
+    copy_field(body, 'C', err->sqlstate, sizeof(err->sqlstate));
+    copy_field(body, 'M', err->message, sizeof(err->message));
+    copy_field(body, 'D', err->detail, sizeof(err->detail));
+    copy_field(body, 'H', err->hint, sizeof(err->hint));
+    /* One without a SQLSTATE is an error all the same. */
+    if (!err->sqlstate[0])
+        memcpy(err->sqlstate, "XX000", sizeof(err->sqlstate));
+    err->quote = body;
+}
+
 bool read_parameter_status(struct slice body, struct slice *name, struct slice *value)
 {
     struct reader reader = {body, false};

@@ -3,6 +3,7 @@
  * undefined. Pure, without allocation. */
 #pragma once
 
+#include "base/err.h"
 #include "base/slice.h"
 
 /* A walk over a body; `bad` sticks once something did not fit, and reads then give 0 or empty. */
@@ -59,6 +60,8 @@ bool read_execute(struct slice body, struct slice *portal, uint32_t *max_rows);
 /* An ErrorResponse's or NoticeResponse's field (PostgreSQL, "Error and Notice Message Fields");
  * empty where it has none. */
 struct slice read_error_field(struct slice body, uint8_t field);
+/* The whole of it, quoting the body, which must outlive `err`. */
+void read_error(struct slice body, struct err *err);
 bool read_parameter_status(struct slice body, struct slice *name, struct slice *value);
 /* The row count at the end of a CommandComplete tag; 0 where it has none. */
 uint64_t read_tag_rows(struct slice body);

@@ -12,7 +12,8 @@ void write_u32(struct buf *out, uint32_t value);
 void write_cstr(struct buf *out, struct slice text); /* and a NUL */
 void write_end(struct buf *out, size_t begin);
 
-/* ErrorResponse; severity "ERROR" or "FATAL". Detail and hint only where set. */
+/* ErrorResponse; severity "ERROR" or "FATAL". Detail and hint only where set; a quote with all of
+ * its fields, its severity aside. */
 void write_error(struct buf *out, const char *severity, const struct err *err);
 void write_notice(struct buf *out, const struct err *err);
 void write_ready(struct buf *out, uint8_t status); /* 'I', 'T' or 'E' */

@@ -165,19 +165,34 @@ static void client_send(struct stage *stage, struct client *client, const char *
     buf_clear(&out);
 }
 
-static bool client_take(struct client *client, struct buf *text, bool byte)
+enum form { FORM_WORDS, FORM_BYTE, FORM_RAW };
+
+/* How what is expected is told: by its fields, or, as "byte N" and "Raw E ..", as it came. */
+static enum form form_of(struct slice expected)
+{
+    if (expected.len > 5 && memcmp(expected.at, "byte ", 5) == 0)
+        return FORM_BYTE;
+    return expected.len > 4 && memcmp(expected.at, "Raw ", 4) == 0 ? FORM_RAW : FORM_WORDS;
+}
+
+static bool client_take(struct client *client, struct buf *text, enum form form)
 {
     struct slice in = buf_slice(&client->in);
     struct frame frame;
 
-    if (byte && in.len) {
+    if (form == FORM_BYTE && in.len) {
         buf_printf(text, "byte %c", in.at[0]);
         buf_take(&client->in, 1);
         return true;
     }
     if (frame_look(in, &frame) != FRAME_WHOLE)
         return false;
-    words_tell(text, words_of_server, &frame);
+    if (form == FORM_RAW) {
+        buf_printf(text, "Raw %c", frame.type);
+        word_put(text, frame_body(&frame));
+    } else {
+        words_tell(text, words_of_server, &frame);
+    }
     buf_take(&client->in, frame.total);
     return true;
 }
@@ -188,10 +203,10 @@ static void client_expect(struct stage *stage, struct client *client, const char
         const char *next, *wrong;
         struct slice expected = slice_of(line, words_first(line, &next));
         struct buf text = {0};
-        bool byte = expected.len > 5 && memcmp(line, "byte ", 5) == 0;
+        enum form form = form_of(expected);
 
-        UNTIL(stage, client_take(client, &text, byte) || client->ended);
-        if (!buf_len(&text) && !client_take(client, &text, byte))
+        UNTIL(stage, client_take(client, &text, form) || client->ended);
+        if (!buf_len(&text) && !client_take(client, &text, form))
             buf_printf(&text, client->ended ? "end" : "nothing");
         wrong = words_compare(expected, &text);
         buf_clear(&text);
@@ -470,7 +485,7 @@ static void expect_quiet(struct stage *stage)
     for (unsigned i = 0; i < CLIENTS; i++) {
         struct client *client = &stage->clients[i];
 
-        if (!client_take(client, &text, false) && !buf_len(&client->in))
+        if (!client_take(client, &text, FORM_WORDS) && !buf_len(&client->in))
             continue;
         write_byte(&text, 0);
         WRONG(stage, "client %c got %s", 'a' + (int)i, (const char *)buf_slice(&text).at);

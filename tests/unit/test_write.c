@@ -41,6 +41,25 @@ static void errors_and_notices(void **state)
     buf_clear(&out);
 }
 
+static void a_quoted_error(void **state)
+{
+    struct buf out = {0};
+    struct err err;
+
+    (void)state;
+    err_set(&err, "28000", "cut");
+    err.quote = SLICE("SFATAL\0VFATAL\0C28000\0Mwhole\0Ff.c\0\0");
+    write_error(&out, "FATAL", &err);
+    EXPECT(&out, "E\0\0\0\x26SFATAL\0VFATAL\0C28000\0Mwhole\0Ff.c\0\0");
+    write_error(&out, "ERROR", &err);
+    EXPECT(&out, "E\0\0\0\x26SERROR\0VERROR\0C28000\0Mwhole\0Ff.c\0\0");
+    /* The same severity in another language. */
+    err.quote = SLICE("SFATALE\0VFATAL\0C28000\0\0");
+    write_error(&out, "FATAL", &err);
+    EXPECT(&out, "E\0\0\0\x1bSFATALE\0VFATAL\0C28000\0\0");
+    buf_clear(&out);
+}
+
 static void what_goes_to_a_client(void **state)
 {
     struct buf out = {0};
@@ -158,6 +177,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(errors_and_notices),
+        cmocka_unit_test(a_quoted_error),
         cmocka_unit_test(what_goes_to_a_client),
         cmocka_unit_test(tables),
         cmocka_unit_test(what_goes_to_a_server),
