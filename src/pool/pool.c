@@ -35,6 +35,7 @@ struct pool {
     unsigned waiting;
     struct timer timeout; /* of the first waiter */
     struct buf welcome;
+    struct accepted accepted;
     uint64_t takes, waits, wait_ns, timeouts, login_failures, servers_made;
 };
 
@@ -153,8 +154,11 @@ static void keep_ready(struct server *server)
 {
     struct pool *pool = server->pool;
 
-    buf_clear(&pool->welcome);
-    buf_put_slice(&pool->welcome, buf_slice(&server->welcome));
+    if (!slice_same(buf_slice(&pool->welcome), buf_slice(&server->welcome))) {
+        accepted_clear(&pool->accepted);
+        buf_clear(&pool->welcome);
+        buf_put_slice(&pool->welcome, buf_slice(&server->welcome));
+    }
     buf_clear(&server->welcome);
     offer(server);
 }
@@ -290,6 +294,7 @@ static void free_pool(struct pool *pool)
 {
     timer_close(&pool->timeout);
     buf_clear(&pool->welcome);
+    accepted_clear(&pool->accepted);
     mem_free((void *)pool->place.user);
     mem_free((void *)pool->place.password);
     mem_free(pool);
@@ -381,6 +386,7 @@ struct pool *pool_of(struct pool_set *set, const struct pool_place *place)
     for (unsigned state = 0; state < STATES; state++)
         ring_init(&pool->servers[state]);
     ring_init(&pool->waiters);
+    accepted_init(&pool->accepted);
     timer_init(&pool->timeout, set->loop, over_time, pool);
     map_add(&set->pools, &pool->link, hash);
     ring_append(&set->order, &pool->order);
@@ -450,6 +456,11 @@ void pool_leave(struct take *take)
 const struct buf *pool_welcome(const struct pool *pool)
 {
     return buf_len(&pool->welcome) ? &pool->welcome : NULL;
+}
+
+struct accepted *pool_accepted(struct pool *pool)
+{
+    return &pool->accepted;
 }
 
 static int64_t longest_wait(struct pool *pool)

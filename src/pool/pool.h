@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/ring.h"
 #include "net/loop.h"
+#include "pool/accepted.h"
 #include "pool/place.h"
 #include "pool/server.h"
 
@@ -50,6 +51,9 @@ void pool_leave(struct take *take);
 /* What a server of this pool said of its settings at its last login; NULL: nobody has logged in
  * yet. Whole ParameterStatus messages. */
 const struct buf *pool_welcome(const struct pool *pool);
+/* Settings that its servers have accepted; the session's to fill. Forgotten when a login says
+ * something else than the one before. */
+struct accepted *pool_accepted(struct pool *pool);
 
 struct pool_figures {
     const struct pool_place *place;

@@ -6,6 +6,7 @@
 #include "session/session.h"
 
 struct client_login;
+struct welcome;
 struct transaction;
 
 /* Why a session keeps its server outside of transactions. name, text */
@@ -35,9 +36,11 @@ struct session {
     uint64_t number;
     char who[48];               /* "session 17", for log lines */
     struct client_login *login; /* NULL once it is in */
+    struct welcome *welcome;    /* NULL before and after */
     struct database *database;  /* NULL: the console's */
     char *user;
     struct vars vars;
+    struct buf asked;    /* settings of its startup packet as they came: name NUL value NUL .. */
     struct vars startup; /* those that the client came with: where RESET goes back to */
     uint64_t wanted;     /* hash of vars, all of them */
     uint64_t settings;   /* hash of vars */
@@ -172,5 +175,24 @@ struct client_login *client_login_new(struct session *session);
 void client_login_free(struct client_login *login);
 /* Works off what came; returns how many bytes were used. The session may have ended afterwards. */
 size_t client_login_take(struct client_login *login, struct slice bytes);
+/* The time it may take is counted anew. */
+void client_login_watch(struct client_login *login);
+/* It is in: AuthenticationOk, these ParameterStatus messages, a key, ReadyForQuery. */
+void client_login_end(struct session *session, const struct buf *statuses);
+
+/* startup.c: what the options of a startup packet say, in session.vars and session.startup. */
+void startup_names(struct session *session, struct slice options, char **database,
+                   struct slice *replication);
+/* False with *err, in the server's words. */
+bool startup_settings(struct session *session, struct slice options, struct err *err);
+/* Appends the names of protocol options, none of which is known, and returns how many. */
+uint32_t startup_unknown(struct slice options, struct buf *names);
+bool startup_is_no(struct slice value);
+
+/* welcome.c */
+/* Verifies the settings the client came with; client_login_end follows, or the session ends. */
+void welcome_begin(struct session *session);
+void welcome_free(struct session *session);
+
 /* CancelRequest. */
 void cancel_by_key(struct rooms *rooms, uint32_t pid, uint32_t secret);

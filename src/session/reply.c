@@ -59,6 +59,9 @@ static void refuse_settings(struct session *session, struct slice body)
 {
     struct err err;
 
+    /* Whoever comes next with the same hears of it at its login. */
+    accepted_clear(
+        pool_accepted(session_pool(session, topology_node(session->database->topology, 0))));
     read_error(body, &err);
     session_fatal(session, &err);
 }

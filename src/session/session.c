@@ -88,6 +88,7 @@ static void closed(void *owner)
 
     vars_clear(&session->vars);
     vars_clear(&session->startup);
+    buf_clear(&session->asked);
     vars_clear(&session->texts);
     names_clear(&session->names);
     buf_clear(&session->input);
@@ -154,6 +155,7 @@ void session_end(struct session *session)
     part_with_server(session);
     client_login_free(session->login);
     session->login = NULL;
+    welcome_free(session);
     if (session->in)
         map_remove(&session->rooms->keys, &session->key);
     ring_leave(&session->link);
