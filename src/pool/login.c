@@ -172,11 +172,25 @@ static void take_error(struct login *login, struct slice body)
     server_login_failed(login->server, &err);
 }
 
+static bool take_key(struct login *login, struct slice body)
+{
+    struct server *server = login->server;
+    struct reader reader = {body, false};
+
+    server->pid = read_u32(&reader);
+    if (reader.bad || reader.left.len > WIRE_SECRET_MAX) {
+        fail(login, "08P01", "malformed message during login");
+        return false;
+    }
+    mem_free((void *)server->secret.at);
+    server->secret = slice_of(mem_text(reader.left.at, reader.left.len), reader.left.len);
+    return true;
+}
+
 static bool take_message(struct login *login, const struct frame *frame)
 {
     struct server *server = login->server;
     struct slice body = frame_body(frame), name, value;
-    struct reader reader = {body, false};
 
     switch (frame->type) {
     case REPLY_AUTH:
@@ -188,9 +202,7 @@ static bool take_message(struct login *login, const struct frame *frame)
         }
         return true;
     case REPLY_KEY:
-        server->pid = read_u32(&reader);
-        server->secret = slice_of(mem_text(reader.left.at, reader.left.len), reader.left.len);
-        return true;
+        return take_key(login, body);
     case REPLY_ERROR:
         take_error(login, body);
         return false;

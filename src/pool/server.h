@@ -66,6 +66,7 @@ struct server {
     uint8_t counted;  /* the state by which its pool counts it */
     uint64_t number;  /* for people */
     uint32_t pid;
+    uint32_t alias;                 /* what the holder's client takes for pid; 0: pid itself */
     struct slice secret;            /* of its BackendKeyData; owned */
     int64_t made, logged_in, since; /* loop time: dialled, logged in, entered this state */
     unsigned instance;              /* of its node, when it was dialled */

@@ -44,7 +44,9 @@ struct session {
     struct vars startup; /* those that the client came with: where RESET goes back to */
     uint64_t wanted;     /* hash of vars, all of them */
     uint64_t settings;   /* hash of vars */
-    uint32_t pid, secret;
+    uint16_t minor;      /* of the protocol 3 that it speaks: 0 or 2 */
+    uint32_t pid;        /* as its client knows it */
+    uint8_t secret[32], secret_len;
     struct map_link key; /* in rooms.keys */
     bool in, ending;     /* logged in; on its way out */
 
@@ -194,5 +196,9 @@ bool startup_is_no(struct slice value);
 void welcome_begin(struct session *session);
 void welcome_free(struct session *session);
 
+/* keys.c */
+/* In session pooling the number is that of the server's process. */
+void key_choose(struct session *session);
+void key_forget(struct session *session);
 /* CancelRequest. */
-void cancel_by_key(struct rooms *rooms, uint32_t pid, uint32_t secret);
+void cancel_by_key(struct rooms *rooms, uint32_t pid, struct slice secret);

@@ -22,6 +22,7 @@ enum stage { STAGE_STARTUP, STAGE_SASL_FIRST, STAGE_SASL_FINAL, STAGE_WELCOME };
 struct client_login {
     struct session *session;
     enum stage stage;
+    bool asked_ssl, asked_gssenc; /* by the request for encryption that came last */
     struct scram_server scram;
     char *database;
     struct err fault; /* of its settings: told once the server would look at them */
@@ -80,29 +81,6 @@ static void send_auth(struct client_login *login, uint32_t kind, struct slice pa
 
 /* ---- after the authentication ---- */
 
-static void choose_key(struct session *session)
-{
-    crypt_random(&session->pid, sizeof(session->pid));
-    crypt_random(&session->secret, sizeof(session->secret));
-    session->pid &= 0x7fffffff;
-    map_add(&session->rooms->keys, &session->key, hash_join(session->pid, session->secret));
-}
-
-void cancel_by_key(struct rooms *rooms, uint32_t pid, uint32_t secret)
-{
-    struct map_link *at = map_first(&rooms->keys, hash_join(pid, secret));
-    struct session *session;
-
-    for (; at; at = map_next(at)) {
-        session = MAP_OF(at, struct session, key);
-        if (session->pid != pid || session->secret != secret)
-            continue;
-        session_cancel(session);
-        return;
-    }
-    log_info("login", "a cancel request with a key that no session has");
-}
-
 static void put_console_welcome(struct buf *out)
 {
     write_parameter_status(out, SLICE("server_version"), SLICE("15.0 (pgtier " PGTIER_VERSION ")"));
@@ -120,8 +98,8 @@ void client_login_end(struct session *session, const struct buf *statuses)
 
     write_auth(&out, AUTH_OK, (struct slice){0});
     buf_put_slice(&out, buf_slice(statuses));
-    choose_key(session);
-    write_key(&out, session->pid, session->secret);
+    key_choose(session);
+    write_key(&out, session->pid, slice_of(session->secret, session->secret_len));
     write_ready(&out, 'I');
     session->in = true;
     session->status = 'I';
@@ -283,16 +261,26 @@ static size_t take_password(struct client_login *login, struct slice in)
 
 /* ---- startup ---- */
 
-/* Tells a client of a newer protocol what we speak: 3.0, and none of its options. */
+/* 3.1 never was; beyond 3.2 nothing is known. */
+static uint32_t speak(uint32_t code)
+{
+    uint32_t minor = code & 0xffff;
+
+    return minor < 2 ? WIRE_PROTOCOL_3_0 : WIRE_PROTOCOL_3_2;
+}
+
+/* Tells a client that asks for another protocol, or for options of it, what we speak instead. */
 static void negotiate(struct client_login *login, const struct read_startup *startup)
 {
     struct buf names = {0}, out = {0};
     uint32_t unknown = startup_unknown(startup->options, &names);
+    uint32_t spoken = speak(startup->code);
     size_t begin;
 
-    if (unknown || startup->code != WIRE_PROTOCOL_3_0) {
+    login->session->minor = (uint16_t)(spoken & 0xffff);
+    if (unknown || startup->code != spoken) {
         begin = write_begin(&out, REPLY_NEGOTIATE);
-        write_u32(&out, WIRE_PROTOCOL_3_0);
+        write_u32(&out, spoken);
         write_u32(&out, unknown);
         buf_put_slice(&out, buf_slice(&names));
         write_end(&out, begin);
@@ -356,9 +344,33 @@ static void refuse_protocol(struct client_login *login, uint32_t code)
 {
     char text[160];
 
-    snprintf(text, sizeof(text), "unsupported frontend protocol %u.%u: server supports 3.0 to 3.0",
+    snprintf(text, sizeof(text), "unsupported frontend protocol %u.%u: server supports 3.0 to 3.2",
              code >> 16, code & 0xffff);
     refuse(login, "0A000", text);
+}
+
+/* There is no encryption. The other kind may be asked for then, the same only after that, and
+ * whatever came along was sent by somebody who has not waited (PostgreSQL, postmaster.c). */
+static void refuse_encryption(struct client_login *login, uint32_t code, bool more)
+{
+    bool ssl = code == WIRE_SSL;
+    struct slice no = SLICE("N");
+    struct err err;
+
+    if (ssl ? login->asked_ssl : login->asked_gssenc) {
+        refuse_protocol(login, code);
+        return;
+    }
+    login->asked_ssl = ssl;
+    login->asked_gssenc = !ssl;
+    stream_send(login->session->client, &no, 1);
+    if (!more)
+        return;
+    err_set(&err, "08P01", "received unencrypted data after %s request",
+            ssl ? "SSL" : "GSSAPI encryption");
+    err_detail(&err, "This could be either a client-software bug or evidence of an attempted "
+                     "man-in-the-middle attack.");
+    session_fatal(login->session, &err);
 }
 
 static size_t take_startup(struct client_login *login, struct slice in)
@@ -367,7 +379,6 @@ static size_t take_startup(struct client_login *login, struct slice in)
     struct frame frame;
     struct read_startup startup;
     enum frame_state state = frame_look_startup(in, &frame);
-    struct slice no = SLICE("N");
 
     if (state == FRAME_NONE || state == FRAME_PART)
         return 0;
@@ -378,16 +389,10 @@ static size_t take_startup(struct client_login *login, struct slice in)
     switch (startup.code) {
     case WIRE_SSL:
     case WIRE_GSSENC:
-        stream_send(session->client, &no, 1);
+        refuse_encryption(login, startup.code, in.len > frame.total);
         break;
     case WIRE_CANCEL:
-        if (startup.secret.len == 4) {
-            const uint8_t *at = startup.secret.at;
-
-            cancel_by_key(session->rooms, startup.pid,
-                          (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 |
-                              at[3]);
-        }
+        cancel_by_key(session->rooms, startup.pid, startup.secret);
         session_end(session);
         break;
     default:

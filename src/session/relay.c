@@ -238,6 +238,7 @@ enum outcome enter_relay(struct session *session)
         request->leads = false;
     }
     server_hold(server, &reply_events, session);
+    server->alias = session->pid;
     load_settings(&load, session);
     for (unsigned i = 0; i < request->nmessages; i++)
         load_message(&load, request, &request->messages[i]);

@@ -157,7 +157,7 @@ void session_end(struct session *session)
     session->login = NULL;
     welcome_free(session);
     if (session->in)
-        map_remove(&session->rooms->keys, &session->key);
+        key_forget(session);
     ring_leave(&session->link);
     session->rooms->nsessions--;
     session->out.count = 0;

@@ -94,7 +94,7 @@ bool read_startup(struct slice packet, struct read_startup *startup)
     case WIRE_CANCEL:
         startup->pid = read_u32(&reader);
         startup->secret = read_bytes(&reader, reader.left.len);
-        return !reader.bad && startup->secret.len >= 4;
+        return !reader.bad && startup->secret.len >= 4 && startup->secret.len <= WIRE_SECRET_MAX;
     }
     /* What another major version says after its number is not known: only the number is read. */
     if (startup->code >> 16 != WIRE_PROTOCOL_3_0 >> 16)

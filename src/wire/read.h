@@ -24,7 +24,7 @@ struct read_startup {
     uint32_t code;        /* protocol number, or WIRE_CANCEL, WIRE_SSL, WIRE_GSSENC */
     struct slice options; /* name NUL value NUL ... of a protocol packet, without the last NUL */
     uint32_t pid;         /* of a cancel */
-    struct slice secret;  /* of a cancel; 4 bytes in protocol 3.0 */
+    struct slice secret;  /* of a cancel; 4 bytes in protocol 3.0, up to 256 in 3.2 */
 };
 /* `packet` is a whole startup packet from its length on. */
 bool read_startup(struct slice packet, struct read_startup *startup);

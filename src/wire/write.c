@@ -144,12 +144,12 @@ void write_auth(struct buf *out, uint32_t kind, struct slice payload)
     write_end(out, begin);
 }
 
-void write_key(struct buf *out, uint32_t pid, uint32_t secret)
+void write_key(struct buf *out, uint32_t pid, struct slice secret)
 {
     size_t begin = write_begin(out, REPLY_KEY);
 
     write_u32(out, pid);
-    write_u32(out, secret);
+    buf_put_slice(out, secret);
     write_end(out, begin);
 }
 

@@ -20,7 +20,7 @@ void write_ready(struct buf *out, uint8_t status); /* 'I', 'T' or 'E' */
 void write_complete(struct buf *out, const char *tag);
 void write_parameter_status(struct buf *out, struct slice name, struct slice value);
 void write_auth(struct buf *out, uint32_t kind, struct slice payload); /* AuthenticationXXX */
-void write_key(struct buf *out, uint32_t pid, uint32_t secret);        /* BackendKeyData */
+void write_key(struct buf *out, uint32_t pid, struct slice secret);    /* BackendKeyData */
 void write_empty(struct buf *out, uint8_t type); /* a message without a body */
 
 /* A table of text columns, as the console answers: begin, rows, and the caller completes it. */

@@ -1,7 +1,10 @@
 """Logins: what a client is told, and refused, is what a server says directly."""
+import struct
+import time
+
 import pytest
 
-from wire import Raw, error, rows, startup_packet
+from wire import GSSENC_REQUEST, SSL_REQUEST, Raw, cancel, error, message, rows, startup_packet
 
 LONG = "x" * 3000
 
@@ -148,3 +151,67 @@ def test_a_refusal_of_the_server_is_told_whole(start_alone, cluster):
     finally:
         (cluster.primary.data / "pg_hba.conf").write_text(before)
         cluster.primary.sql("SELECT pg_reload_conf()", database="postgres")
+
+
+@pytest.mark.parametrize("requests", [[SSL_REQUEST, SSL_REQUEST], [SSL_REQUEST, GSSENC_REQUEST, SSL_REQUEST]])
+def test_encryption_is_asked_for_as_directly(trusting, cluster, requests):
+    """Those with GSSAPI end at the first answer that is no N: this server may speak it."""
+    def answers(port):
+        found = []
+        with Raw(port) as c:
+            for request in requests:
+                c.send(struct.pack("!ii", 8, request))
+                if (answer := c.read(1)) == b"E":
+                    size = struct.unpack("!i", c.read(4))[0]
+                    answer += c.read(size - 4)
+                found.append(answer.split(b"3.0 to")[0])
+                if answer != b"N":
+                    break
+        return found
+
+    through, direct = answers(trusting.port), answers(cluster.primary.port)
+    assert b"G" in direct or through == direct
+    assert all(answer == b"N" or b"1234.5679" in answer for answer in through)
+
+
+def test_data_behind_a_request_for_encryption(trusting, cluster):
+    for port in trusting.port, cluster.primary.port:
+        with Raw(port) as c:
+            c.send(struct.pack("!ii", 8, SSL_REQUEST) + startup_packet("app_trust", "app"))
+            assert c.read(1) == b"N"
+            found = error(c.until(b"Z"))
+            assert (found["C"], found["M"]) == ("08P01", "received unencrypted data after SSL request")
+            assert found["D"].startswith("This could be either a client-software bug") and c.at_end()
+
+
+def backend(c):
+    return int(rows(c.query("SELECT pg_backend_pid() + 0 * random()"))[0][0])
+
+
+def test_session_pooling_tells_the_pid_of_its_server(pooling):
+    with Raw(pooling.port, "app_trust") as one, Raw(pooling.port, "app_trust", TimeZone="cet") as two:
+        assert one.key[0] == backend(one) != two.key[0] == backend(two)
+        one.send(message(b"Q", b"SELECT pg_sleep(30)\0"))
+        two.send(message(b"Q", b"SELECT pg_sleep(1)::text\0"))
+        time.sleep(0.3)
+        cancel(pooling.port, one.key[0], two.key[1])
+        cancel(pooling.port, *one.key)
+        assert error(one.until(b"Z"))["C"] == "57014"
+        assert error(two.until(b"Z")) is None
+        assert one.key[0] == backend(one)
+
+
+@pytest.mark.parametrize("mode", ["trusting", "pooling"])
+def test_notifications_tell_who_sent_them(request, cluster, mode):
+    """One's own carry the number that one's key tells, and others' are left as they are."""
+    proxy = request.getfixturevalue(mode)
+
+    def notified(c, last=b"Z"):
+        return [struct.unpack("!i", body[:4])[0] for kind, body in c.until(last) if kind == b"A"]
+
+    with Raw(proxy.port, "app_trust") as c, Raw(cluster.primary.port, "app_trust") as other:
+        c.query("LISTEN own")
+        c.send(message(b"Q", b"NOTIFY own, 'x'\0"))
+        assert notified(c) == [c.key[0]]
+        other.query("NOTIFY own, 'y'")
+        assert notified(c, b"A") == [other.key[0]]

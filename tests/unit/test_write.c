@@ -76,7 +76,7 @@ static void what_goes_to_a_client(void **state)
     EXPECT(&out, "R\0\0\0\x08\0\0\0\0");
     write_auth(&out, 5, SLICE("salt"));
     EXPECT(&out, "R\0\0\0\x0c\0\0\0\5salt");
-    write_key(&out, 258, 0xfffefdfc);
+    write_key(&out, 258, SLICE("\xff\xfe\xfd\xfc"));
     EXPECT(&out, "K\0\0\0\x0c\0\0\1\2\xff\xfe\xfd\xfc");
     write_empty(&out, REPLY_PARSE);
     EXPECT(&out, "1\0\0\0\4");
