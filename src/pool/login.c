@@ -264,7 +264,7 @@ struct login *login_start(struct server *server)
     login->server = server;
     login->proved = true;
     stream_own(server->stream, &login_events, login);
-    write_startup(&out, options, sizeof(options) / sizeof(*options));
+    write_startup(&out, options, sizeof(options) / sizeof(*options), server->options);
     send(server, &out);
     stream_resume(server->stream);
     return login;

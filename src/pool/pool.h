@@ -37,9 +37,13 @@ struct take {
     struct pool *pool;
     struct ring link;
     int64_t since;
+    struct server *coming; /* one of its own that is not in yet */
 };
 enum take_verdict { TAKE_HAVE, TAKE_WAIT };
 enum take_verdict pool_take(struct pool *pool, struct take *take);
+/* A server of its own, beside the size, started with these options (name NUL value NUL ..) beside
+ * user and database: nobody else ever gets it. `done` is to come, as after WAIT. */
+void pool_take_own(struct pool *pool, struct take *take, struct slice options);
 /* Gives back a server that owes nothing and is outside a transaction. `used`: state of the client's
  * may be left on it, so it is reset before anyone else gets it. */
 void pool_give(struct take *take, bool used);

@@ -318,6 +318,7 @@ static void closed(void *owner)
     buf_clear(&server->part);
     buf_clear(&server->fatal);
     mem_free((void *)server->secret.at);
+    mem_free((void *)server->options.at);
     server->keeper->freed(server);
     mem_free(server);
 }

@@ -6,6 +6,7 @@
 #include "session/session.h"
 
 struct client_login;
+struct replication;
 struct welcome;
 struct transaction;
 
@@ -13,6 +14,7 @@ struct transaction;
 #define PINS(X)                                                                                    \
     X(NONE, NULL)                                                                                  \
     X(POOLING, "session pooling")                                                                  \
+    X(REPLICATION, "replication")                                                                  \
     X(STATE, "session state") /* SET, PREPARE, LISTEN, temporary tables, locks, cursors */
 
 enum pin {
@@ -34,10 +36,11 @@ struct session {
     struct stream *client;
     struct ring link; /* in rooms.sessions */
     uint64_t number;
-    char who[48];               /* "session 17", for log lines */
-    struct client_login *login; /* NULL once it is in */
-    struct welcome *welcome;    /* NULL before and after */
-    struct database *database;  /* NULL: the console's */
+    char who[48];                    /* "session 17", for log lines */
+    struct client_login *login;      /* NULL once it is in */
+    struct welcome *welcome;         /* NULL before and after */
+    struct replication *replication; /* NULL: it is none */
+    struct database *database;       /* NULL: the console's */
     char *user;
     struct vars vars;
     struct buf asked;    /* settings of its startup packet as they came: name NUL value NUL .. */
@@ -189,12 +192,26 @@ void startup_names(struct session *session, struct slice options, char **databas
 bool startup_settings(struct session *session, struct slice options, struct err *err);
 /* Appends the names of protocol options, none of which is known, and returns how many. */
 uint32_t startup_unknown(struct slice options, struct buf *names);
-bool startup_is_no(struct slice value);
 
 /* welcome.c */
 /* Verifies the settings the client came with; client_login_end follows, or the session ends. */
 void welcome_begin(struct session *session);
 void welcome_free(struct session *session);
+
+/* replication.c */
+enum replication_kind {
+    REPLICATION_NONE,
+    REPLICATION_PHYSICAL,
+    REPLICATION_LOGICAL,
+    REPLICATION_UNKNOWN /* the option's value is none that it may have */
+};
+enum replication_kind replication_kind(struct slice value);
+/* Takes a server of its own; client_login_end follows, or the session ends. */
+void replication_begin(struct session *session, struct slice kind, bool sql);
+size_t replication_pass(struct session *session, struct slice bytes);
+/* The client waits for the rest of a message: nothing else can be told to it. */
+bool replication_is_midway(const struct session *session);
+void replication_end(struct session *session);
 
 /* keys.c */
 /* In session pooling the number is that of the server's process. */

@@ -25,6 +25,7 @@ struct client_login {
     bool asked_ssl, asked_gssenc; /* by the request for encryption that came last */
     struct scram_server scram;
     char *database;
+    enum replication_kind replication;
     struct err fault; /* of its settings: told once the server would look at them */
     struct timer limit;
 };
@@ -132,12 +133,31 @@ static void enter_database(struct client_login *login)
     login->stage = STAGE_WELCOME;
     /* From here on the pool's wait_timeout is the limit. */
     timer_stop(&login->limit);
-    welcome_begin(login->session);
+    if (login->replication == REPLICATION_PHYSICAL)
+        replication_begin(login->session, SLICE("true"), false);
+    else if (login->replication == REPLICATION_LOGICAL)
+        replication_begin(login->session, SLICE("database"), true);
+    else
+        welcome_begin(login->session);
 }
 
 static bool is_console(const char *name)
 {
     return strcmp(name, "pgtier") == 0 || strcmp(name, "pgbouncer") == 0;
+}
+
+/* Physical replication is of all databases of a node: one that is not named well is no reason to
+ * refuse it. */
+static struct database *find_database(struct client_login *login)
+{
+    struct rooms *rooms = login->session->rooms;
+    struct database *database = rooms_database(rooms, slice_text(login->database));
+
+    if (!database && login->replication == REPLICATION_PHYSICAL)
+        database = rooms_database(rooms, slice_text(login->session->user));
+    if (!database && login->replication == REPLICATION_PHYSICAL && rooms->ndatabases)
+        database = &rooms->databases[0];
+    return database;
 }
 
 static void authenticated(struct client_login *login)
@@ -146,12 +166,12 @@ static void authenticated(struct client_login *login)
     struct console *console = &session->rooms->console;
     struct err err;
 
-    session->database = rooms_database(session->rooms, slice_text(login->database));
+    session->database = find_database(login);
     if (session->database) {
         enter_database(login);
         return;
     }
-    if (is_console(login->database) && console->run) {
+    if (is_console(login->database) && console->run && login->replication == REPLICATION_NONE) {
         if (console->allows(console->owner, session->user)) {
             enter_console(session);
             return;
@@ -310,9 +330,12 @@ static bool take_replication(struct client_login *login, struct slice value)
 {
     struct err err;
 
-    if (!value.len || startup_is_no(value))
+    login->replication = value.at ? replication_kind(value) : REPLICATION_NONE;
+    if (login->replication != REPLICATION_UNKNOWN)
         return true;
-    err_set(&err, "0A000", "invalid or unsupported startup option \"replication\"");
+    err_set(&err, "22023", "invalid value for parameter \"replication\": \"%.*s\"", (int)value.len,
+            (const char *)value.at);
+    err_hint(&err, "Valid values are: \"false\", 0, \"true\", 1, \"database\".");
     session_fatal(login->session, &err);
     return false;
 }

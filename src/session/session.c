@@ -152,6 +152,7 @@ void session_end(struct session *session)
     session->ending = true;
     session->midway |= session->request && session->request->at == STEP_RELAY;
     steps_abandon(session);
+    replication_end(session);
     part_with_server(session);
     client_login_free(session->login);
     session->login = NULL;
@@ -168,6 +169,8 @@ void session_say(struct session *session, const char *severity, const struct err
 {
     struct buf out = {0};
 
+    if (session->in && session->replication && replication_is_midway(session))
+        return;
     write_error(&out, severity, err);
     outbox_flush(session);
     stream_send_buf(session->client, &out);
@@ -187,7 +190,7 @@ void session_cancel(struct session *session)
 {
     struct request *request = session->request;
 
-    if (!request && session->midway && session->take.server)
+    if (session->take.server && (session->replication || (!request && session->midway)))
         server_cancel(session->take.server);
     if (!request || !request->waiting)
         return;
@@ -249,6 +252,8 @@ static const char *state_text(const struct session *session)
 {
     if (!session->in)
         return "login";
+    if (session->replication)
+        return "replication";
     if (session->request)
         return step_text(session->request->at);
     return session->status == 'I' ? "idle" : "idle in transaction";

@@ -140,11 +140,6 @@ bool startup_settings(struct session *session, struct slice options, struct err 
     return true;
 }
 
-bool startup_is_no(struct slice value)
-{
-    return slice_is(value, "false") || slice_is(value, "off") || slice_is(value, "0");
-}
-
 uint32_t startup_unknown(struct slice options, struct buf *names)
 {
     struct slice name, value;

@@ -203,7 +203,8 @@ static void end_packet(struct buf *out, size_t begin)
     write_length(out, begin, buf_len(out) - begin);
 }
 
-void write_startup(struct buf *out, const struct write_pair *options, unsigned count)
+void write_startup(struct buf *out, const struct write_pair *options, unsigned count,
+                   struct slice more)
 {
     size_t begin = begin_packet(out, WIRE_PROTOCOL_3_0);
 
@@ -211,6 +212,7 @@ void write_startup(struct buf *out, const struct write_pair *options, unsigned c
         write_cstr(out, options[i].name);
         write_cstr(out, options[i].value);
     }
+    buf_put_slice(out, more);
     write_byte(out, 0);
     end_packet(out, begin);
 }

@@ -31,7 +31,9 @@ void write_row(struct buf *out, const struct slice *fields, unsigned count); /* 
 struct write_pair {
     struct slice name, value;
 };
-void write_startup(struct buf *out, const struct write_pair *options, unsigned count);
+/* `more`: further ones, name NUL value NUL .. */
+void write_startup(struct buf *out, const struct write_pair *options, unsigned count,
+                   struct slice more);
 void write_cancel(struct buf *out, uint32_t pid, struct slice secret);
 void write_query(struct buf *out, struct slice text);
 void write_parse(struct buf *out, struct slice name, struct slice text, struct slice oids);

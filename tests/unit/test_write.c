@@ -105,7 +105,7 @@ static void what_goes_to_a_server(void **state)
     struct buf out = {0};
 
     (void)state;
-    write_startup(&out, options, 1);
+    write_startup(&out, options, 1, SLICE(""));
     EXPECT(&out, "\0\0\0\x11\0\3\0\0user\0me\0\0");
     write_cancel(&out, 7, SLICE("abcd"));
     EXPECT(&out, "\0\0\0\x10\4\xd2\x16\x2e\0\0\0\7abcd");
