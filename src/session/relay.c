@@ -458,6 +458,7 @@ enum outcome enter_relay(struct session *session)
         request->leads = false;
     }
     server_hold(server, &reply_events, session);
+    server->alias = session->pid;
     load_settings(&load, session);
     load_sequences(&load, session, request);
     load_begin(&load, session);

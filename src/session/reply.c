@@ -95,12 +95,12 @@ static void see_error(struct session *session, struct request *request, struct s
 /* Settings that we put in front were refused: what follows would run under others. */
 static void refuse_settings(struct session *session, struct slice body)
 {
-    struct slice code = read_error_field(body, 'C'), text = read_error_field(body, 'M');
     struct err err;
 
-    err_set(&err, "22023", "%.*s", (int)text.len, (const char *)text.at);
-    if (code.len == 5)
-        memcpy(err.sqlstate, code.at, 5);
+    /* Whoever comes next with the same hears of it at its login. */
+    accepted_clear(
+        pool_accepted(session_pool(session, topology_node(session->database->topology, 0))));
+    read_error(body, &err);
     session_fatal(session, &err);
 }
 

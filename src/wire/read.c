@@ -96,7 +96,7 @@ bool read_startup(struct slice packet, struct read_startup *startup)
     case WIRE_CANCEL:
         startup->pid = read_u32(&reader);
         startup->secret = read_bytes(&reader, reader.left.len);
-        return !reader.bad && startup->secret.len >= 4;
+        return !reader.bad && startup->secret.len >= 4 && startup->secret.len <= WIRE_SECRET_MAX;
     }
     /* What another major version says after its number is not known: only the number is read. */
     if (startup->code >> 16 != WIRE_PROTOCOL_3_0 >> 16)
@@ -216,6 +216,27 @@ uint64_t read_columns_hash(struct slice body)
         read_u16(&reader);
     }
     return hash | 1;
+}
+
+static void copy_field(struct slice body, uint8_t field, char *out, size_t cap)
+{
+    struct slice text = slice_first(read_error_field(body, field), cap - 1);
+
+    if (text.len)
+        memcpy(out, text.at, text.len);
+    out[text.len] = '\0';
+}
+
+void read_error(struct slice body, struct err *err)
+{
+    copy_field(body, 'C', err->sqlstate, sizeof(err->sqlstate));
+    copy_field(body, 'M', err->message, sizeof(err->message));
+    copy_field(body, 'D', err->detail, sizeof(err->detail));
+    copy_field(body, 'H', err->hint, sizeof(err->hint));
+    /* One without a SQLSTATE is an error all the same. */
+    if (!err->sqlstate[0])
+        memcpy(err->sqlstate, "XX000", sizeof(err->sqlstate));
+    err->quote = body;
 }
 
 bool read_parameter_status(struct slice body, struct slice *name, struct slice *value)
