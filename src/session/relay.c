@@ -443,9 +443,12 @@ enum outcome enter_relay(struct session *session)
     }
     server_hold(server, &reply_events, session);
     server->alias = session->pid;
-    load_settings(&load, session);
-    load_sequences(&load, session, request);
-    load_begin(&load, session);
+    /* Behind others of the session the server is as it should be. */
+    if (owed_none(&server->owed)) {
+        load_settings(&load, session);
+        load_sequences(&load, session, request);
+        load_begin(&load, session);
+    }
     load_spelled(&load, session, request, false);
     if (request->spells)
         prepare_drop(session, request);

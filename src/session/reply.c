@@ -42,7 +42,8 @@ static bool is_for_good(struct slice sqlstate)
 static bool may_ask_again(const struct session *session, const struct request *request)
 {
     return session->status == 'I' && !session->midway && request->plain && !request->passed &&
-           !request->renewed && (request->describes || request->simple);
+           !request->renewed && ring_empty(&session->ahead) &&
+           (request->describes || request->simple);
 }
 
 static bool is_outdated(struct slice body)
@@ -445,7 +446,8 @@ static void ready(void *owner, uint8_t status)
         outbox_put(session, buf_slice(&request->held));
     session->status = status;
     if (session->exchange_failed)
-        names_fail(&session->names, session->changes_done, session->parse_failed);
+        names_fail(&session->names, session->changes_done, ahead_changes(session),
+                   session->parse_failed);
     else if (request && session->changes)
         answer_prove(session, request);
     if (request)

@@ -56,7 +56,7 @@ static void make_new(struct request *request)
     request->err.sqlstate[0] = '\0';
     request->verdict = (struct verdict){.tier = -1};
     request->alone = request->write = request->cacheable = request->ddl = false;
-    request->asks_sequences = request->renewed = false;
+    request->asks_sequences = request->renewed = request->swift = false;
     request->asked = request->leads = request->snapshot = request->moves = false;
     request->node = NULL;
     request->avoid_replica = false;

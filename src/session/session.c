@@ -15,8 +15,11 @@ enum { INPUT_HIGH = 256 * 1024 };
 
 void session_ready(struct session *session)
 {
-    names_settle(&session->names);
-    session->changes = session->changes_done = 0;
+    names_settle(&session->names, ahead_changes(session));
+    if (ring_empty(&session->ahead))
+        session->changes = session->changes_done = 0;
+    else
+        session->changes_done = ahead_changes(session);
     session->exchange_failed = session->parse_failed = false;
     outbox_put(session, outbox_ready(session->status));
 }
@@ -114,6 +117,7 @@ void session_new(struct rooms *rooms, struct stream *stream)
     snprintf(session->who, sizeof(session->who), "session %llu",
              (unsigned long long)session->number);
     session->status = 'I';
+    ring_init(&session->ahead);
     session->connected = session->since = loop_now(rooms->loop);
     ring_append(&rooms->sessions, &session->link);
     rooms->nsessions++;

@@ -128,6 +128,29 @@ static void judge_first(struct session *session, struct request *request, const 
     }
 }
 
+/* It changes rows, or reads, and nothing else. */
+static bool is_swift(const struct shape *shape)
+{
+    for (unsigned i = 0; i < shape->nstatements; i++) {
+        switch (shape->statements[i]) {
+        case STATEMENT_EMPTY:
+        case STATEMENT_SELECT:
+        case STATEMENT_INSERT:
+        case STATEMENT_UPDATE:
+        case STATEMENT_DELETE:
+        case STATEMENT_MERGE:
+        case STATEMENT_COMMIT:
+        case STATEMENT_ROLLBACK:
+        case STATEMENT_SAVEPOINT:
+        case STATEMENT_SHOW:
+            break;
+        default:
+            return false;
+        }
+    }
+    return true;
+}
+
 static void judge_one(struct session *session, struct request *request, struct known_shape *known,
                       const struct values *values)
 {
@@ -140,6 +163,7 @@ static void judge_one(struct session *session, struct request *request, struct k
     session->odd_transaction |= is_odd(session, known->shape);
     request->ddl |= is_ddl(known->shape);
     request->write |= !plan->read;
+    request->swift &= is_swift(known->shape);
     if (known == request->text.known && values == &request->text.values)
         judge_first(session, request, plan, values);
 }
@@ -215,6 +239,7 @@ enum outcome enter_judge(struct session *session)
     struct request *request = session->request;
 
     request->verdict.route = ROUTE_PRIMARY;
+    request->swift = true;
     if (!request_each(session, request, judge_one)) {
         err_set(&request->err, "08P01", "invalid message format");
         return STEP_FAILED;
@@ -224,6 +249,8 @@ enum outcome enter_judge(struct session *session)
     if (request->unseen || request->unread)
         inventory_note_unread(session);
     request->ddl |= request->unread;
+    request->swift &= !request->unread && !request->unseen && !request->spells && !request->ddl &&
+                      !request->asks_sequences && !session->blind;
     if (!request->nqueries || request->unread)
         refuse_both(request, PLAN_PROTOCOL);
     judge_form(session, request);
