@@ -92,8 +92,9 @@ struct session {
     /* From one ReadyForQuery to the next: how many Parses and Closes went out and came back. */
     unsigned changes, changes_done;
     bool exchange_failed, parse_failed;
-    bool blind; /* its texts may mean something else than they seem to: encoding, strings */
-    bool soils; /* its transaction may leave a setting that nobody sees */
+    bool serializable; /* by default: no standby can do that */
+    bool blind;        /* its texts may mean something else than they seem to: encoding, strings */
+    bool soils;        /* its transaction may leave a setting that nobody sees */
     bool odd_transaction; /* until its end names mean what nobody knows */
     bool rewinds;         /* RESET in a transaction: the values of `startup` are to be set in it */
     bool anew; /* until ReadyForQuery: settings went back to `startup`, which no server knows of */

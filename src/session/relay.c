@@ -172,6 +172,16 @@ static void load_parse(struct load *load, const struct message *message)
     }
 }
 
+/* A name that the client has not given is no server's either, whatever stands there for others. */
+static void load_nameless(struct load *load, const struct message *message)
+{
+    if (message->statement || message->named)
+        return;
+    write_target(load->scratch, MSG_CLOSE, 'S', SLICE(""));
+    owe(load, OWED_CLOSE, OWED_SWALLOW, 0);
+    server_set_unnamed(load->server, NULL);
+}
+
 static void load_bind(struct load *load, const struct request *request,
                       const struct message *message, struct slice whole)
 {
@@ -182,6 +192,7 @@ static void load_bind(struct load *load, const struct request *request,
         compare_columns(load, request, message);
         make_sure(load, message);
     }
+    load_nameless(load, message);
     owe(load, OWED_BIND, OWED_FORWARD, 0);
     if (!message->statement || !message->named) {
         put(load, whole);
@@ -201,6 +212,8 @@ static void load_target(struct load *load, const struct message *message, struct
     bool describe = message->type == MSG_DESCRIBE;
 
     if (message->what == 'P' || !message->statement) {
+        if (message->what == 'S' && describe)
+            load_nameless(load, message);
         put(load, whole);
         owe(load,
             !describe              ? OWED_CLOSE

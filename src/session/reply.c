@@ -95,10 +95,15 @@ static void see_error(struct session *session, struct request *request, struct s
 }
 
 /* Settings that we put in front were refused: what follows would run under others. */
-static void refuse_settings(struct session *session, struct slice body)
+static void refuse_settings(struct session *session, struct request *request, struct slice body)
 {
     struct err err;
 
+    /* A standby may not be able to do it; the primary is asked then. */
+    if (is_from_replica(session) && request->moves && !request->passed) {
+        throw_away(request);
+        return;
+    }
     /* Whoever comes next with the same hears of it at its login. */
     accepted_clear(
         pool_accepted(session_pool(session, topology_node(session->database->topology, 0))));
@@ -304,7 +309,7 @@ static void seen(void *owner, uint8_t type, struct slice whole, bool ours)
     switch (type) {
     case REPLY_ERROR:
         if (ours && session->take.server->about == owed_settings)
-            refuse_settings(session, body);
+            refuse_settings(session, request, body);
         else if (!ours)
             see_error(session, request, body);
         break;

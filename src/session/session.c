@@ -260,6 +260,13 @@ static uint64_t hash_parsing(const struct vars *vars)
     return hash;
 }
 
+static bool is_serializable(const struct session *session)
+{
+    const struct var *level = vars_find(&session->vars, SLICE("default_transaction_isolation"));
+
+    return level && strcasecmp(level->value, "serializable") == 0;
+}
+
 uint64_t session_parsing(const struct session *session)
 {
     return hash_join(session->parsing, session->database->generation);
@@ -271,6 +278,7 @@ void session_touch_settings(struct session *session)
     session->settings = vars_hash(&session->vars, true);
     session->parsing = hash_parsing(&session->vars);
     session->blind = reads_otherwise(session);
+    session->serializable = is_serializable(session);
 }
 
 /* ---- for the console ---- */

@@ -115,6 +115,13 @@ static void note_code(struct session *session, const struct request *request,
             inventory_note_code(session, request->messages[i].statement->text);
 }
 
+/* A text that may mean something else than it seems to has its words all the same. */
+static void note_unread_code(struct session *session, const struct request *request)
+{
+    if (request->nmessages && request->messages[0].type == MSG_QUERY)
+        inventory_note_code(session, request_slice(request, &request->messages[0]));
+}
+
 static void judge_first(struct session *session, struct request *request, const struct plan *plan,
                         const struct values *values)
 {
@@ -192,9 +199,10 @@ static void refuse_both(struct request *request, enum plan_reason reason)
  * new as this one. */
 static bool takes_snapshot(const struct session *session, const struct request *request)
 {
-    return session->begun && session->snapshot && session->status == 'T' && request->plain &&
-           !request->write && request->has_text && request->text.known->shape->nstatements == 1 &&
-           !request->text.known->not_on_standby && !session->odd_transaction && !session->pins;
+    return session->begun && session->snapshot && !session->serializable &&
+           session->status == 'T' && request->plain && !request->write && request->has_text &&
+           request->text.known->shape->nstatements == 1 && !request->text.known->not_on_standby &&
+           !session->odd_transaction && !session->pins;
 }
 
 /* What of the session and of the request's form stands against cache and replica. */
@@ -215,7 +223,7 @@ static void judge_form(struct session *session, struct request *request)
         refuse_both(request, PLAN_BATCH);
     else if (!request->plain)
         refuse_both(request, PLAN_PROTOCOL);
-    else if (session->take.server)
+    else if (session->take.server || session->serializable)
         refuse_replica(request, PLAN_SESSION);
     else if (request->has_text && request->text.known->not_on_standby)
         refuse_replica(request, PLAN_NOT_ON_STANDBY);
@@ -246,8 +254,10 @@ enum outcome enter_judge(struct session *session)
     }
     request->unread |= session->blind && request->nqueries;
     request->write |= request->unread;
-    if (request->unseen || request->unread)
+    if (request->unseen || request->unread) {
         inventory_note_unread(session);
+        note_unread_code(session, request);
+    }
     request->ddl |= request->unread;
     request->swift &= !request->unread && !request->unseen && !request->spells && !request->ddl &&
                       !request->asks_sequences && !session->blind;
