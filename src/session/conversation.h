@@ -161,6 +161,12 @@ struct pool *session_pool(struct session *session, struct node *node);
 void relay_pass(struct session *session, struct slice bytes);
 extern const struct server_events reply_events;
 
+/* occupied.c */
+/* The request may be refused because servers rest where it works: its answer is held. */
+bool occupied_concerns(const struct session *session, const struct request *request);
+/* It was (55006). True where such servers were closed: it is worth asking again, once. */
+bool occupied_make_room(struct session *session, struct request *request);
+
 /* transaction.c */
 /* These cells are about to be written. */
 void transaction_begin(struct session *session, const struct plan *plan,

@@ -230,7 +230,7 @@ enum outcome enter_relay(struct session *session)
     bool replica = session->node->role == NODE_REPLICA;
 
     request->trail.source = replica ? SOURCE_REPLICA : SOURCE_PRIMARY;
-    request->holding = replica;
+    request->holding = replica || occupied_concerns(session, request);
     request->checking = replica && request->verdict.freshness == FRESH_CAUSAL;
     /* An answer that may be old is nobody's but the asker's. */
     if (replica && !request->checking && request->leads) {

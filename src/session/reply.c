@@ -38,6 +38,10 @@ static void see_error(struct session *session, struct request *request, struct s
 {
     struct slice code = read_error_field(body, 'C');
 
+    if (slice_is(code, "55006") && request->holding && occupied_make_room(session, request)) {
+        throw_away(request);
+        return;
+    }
     /* What was cancelled, or has run out of its time, is not begun anew elsewhere. */
     if (is_from_replica(session) && !request->passed && !slice_is(code, "57014")) {
         if (is_for_good(code) && request->has_text &&
@@ -299,7 +303,7 @@ static void ready(void *owner, uint8_t status)
             return;
         }
         request->avoid_replica = request->trail.asked_again = true;
-        steps_again(session, STEP_ROUTE);
+        steps_again(session, request->made_room ? STEP_RELAY : STEP_ROUTE);
         return;
     }
     if (request && request->holding)

@@ -57,7 +57,7 @@ static void make_new(struct request *request)
     request->alone = request->write = request->cacheable = request->ddl = false;
     request->asked = request->leads = false;
     request->node = NULL;
-    request->avoid_replica = false;
+    request->avoid_replica = request->made_room = false;
     request->checking = request->holding = request->discard = request->passed = false;
     request->cancelled = request->soils = false;
     request->failed = request->rolled_back = false;
