@@ -217,6 +217,12 @@ extern const struct server_events reply_events;
 /* What a server owes for settings that we put in front. */
 extern const char owed_settings[];
 
+/* occupied.c */
+/* The request may be refused because servers rest where it works: its answer is held. */
+bool occupied_concerns(const struct session *session, const struct request *request);
+/* It was (55006). True where such servers were closed: it is worth asking again, once. */
+bool occupied_make_room(struct session *session, struct request *request);
+
 /* transaction.c */
 /* These cells are about to be written. */
 void transaction_begin(struct session *session, const struct plan *plan,

@@ -447,8 +447,8 @@ enum outcome enter_relay(struct session *session)
     bool replica = session->node->role == NODE_REPLICA;
 
     request->trail.source = replica ? SOURCE_REPLICA : SOURCE_PRIMARY;
-    request->holding = replica && request->moves;
-    request->checking = request->holding && request->verdict.freshness == FRESH_CAUSAL;
+    request->holding = (replica && request->moves) || occupied_concerns(session, request);
+    request->checking = replica && request->moves && request->verdict.freshness == FRESH_CAUSAL;
     /* An answer that may be old is nobody's but the asker's. */
     if (replica && !request->checking && request->leads) {
         cache_drop(&request->ask);

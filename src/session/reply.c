@@ -63,6 +63,10 @@ static void see_error(struct session *session, struct request *request, struct s
 {
     struct slice code = read_error_field(body, 'C');
 
+    if (slice_is(code, "55006") && request->holding && occupied_make_room(session, request)) {
+        throw_away(request);
+        return;
+    }
     /* What was cancelled, or has run out of its time, is not begun anew elsewhere. */
     if (is_from_replica(session) && request->moves && !request->passed &&
         !slice_is(code, "57014")) {
@@ -444,7 +448,7 @@ static void ready(void *owner, uint8_t status)
         request->avoid_replica |= !request->renewed;
         request->trail.asked_again = true;
         begin_again(session, request);
-        steps_again(session, STEP_ROUTE);
+        steps_again(session, request->made_room ? STEP_RELAY : STEP_ROUTE);
         return;
     }
     if (request && request->holding)

@@ -59,7 +59,7 @@ static void make_new(struct request *request)
     request->asks_sequences = request->renewed = request->swift = false;
     request->asked = request->leads = request->snapshot = request->moves = false;
     request->node = NULL;
-    request->avoid_replica = false;
+    request->avoid_replica = request->made_room = false;
     request->checking = request->holding = request->discard = request->passed = false;
     request->cancelled = false;
     request->failed = request->rolled_back = false;

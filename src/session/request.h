@@ -70,6 +70,7 @@ struct request {
     bool asked, leads;
     struct node *node; /* where it goes; NULL: where the session's server is */
     bool avoid_replica;
+    bool made_room; /* the server refused it because of us, and was asked again */
 
     /* Of the replies. */
     bool checking;    /* a replica's answer that was not looked at yet */
