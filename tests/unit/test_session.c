@@ -526,10 +526,12 @@ static void do_client(struct stage *stage, char letter, const char *words)
 
 static void send_bytewise(struct stage *stage, struct played *played, const char *line)
 {
-    struct buf out = {0};
+    struct buf out = {0}, text = {0};
 
-    if (!words_put(&out, words_of_server, line))
+    expand_answers(played, &text, line);
+    if (!words_put(&out, words_of_server, (const char *)buf_slice(&text).at))
         WRONG(stage, "no such message: %s", line);
+    buf_clear(&text);
     while (played->stream && buf_len(&out)) {
         struct slice byte = slice_first(buf_slice(&out), 1);
 
@@ -671,7 +673,7 @@ static void add_talks(const char *path)
     mem_free(whole);
 }
 
-/* With an argument: only talks whose title holds it. */
+/* With an argument: only talks whose title holds it; with another one, of these files. */
 int main(int argc, char **argv)
 {
     struct CMUnitTest tests[TALKS_MAX];
@@ -680,7 +682,7 @@ int main(int argc, char **argv)
     int failed;
 
     log_set_level(LOG_ERROR);
-    if (glob("talks/*.talk", 0, NULL, &found) != 0)
+    if (glob(argc > 2 ? argv[2] : "talks/*.talk", 0, NULL, &found) != 0)
         return 1;
     for (size_t i = 0; i < found.gl_pathc; i++)
         add_talks(found.gl_pathv[i]);
