@@ -116,7 +116,7 @@ static void read_prepare(struct session *session, struct message *message, struc
     }
     message->use = PREPARE_MAKES;
     message->statement =
-        statement_by_sql(&session->database->statements, rest, body, session->parsing);
+        statement_by_sql(&session->database->statements, rest, body, session_parsing(session));
     names_set(&session->names, slice_of(name.text, name.len), message->statement,
               session->changes++);
 }

@@ -145,6 +145,19 @@ static void make_sure(struct load *load, const struct message *message)
         put_parse(load, message->statement, message->named, OWED_SWALLOW);
 }
 
+/* The client reads rows as it was told they are: on a server that prepares the statement only now
+ * they may be others. */
+static void compare_columns(struct load *load, const struct request *request,
+                            const struct message *message)
+{
+    if (!message->named || !message->statement->columns || request->describes || !request->plain ||
+        request->write || has(load, message))
+        return;
+    make_sure(load, message);
+    write_target(load->scratch, MSG_DESCRIBE, 'S', slice_text(message->statement->name));
+    owe(load, OWED_DESCRIBE_STATEMENT, OWED_SWALLOW, (uint64_t)(uintptr_t)message->statement);
+}
+
 static void load_parse(struct load *load, const struct message *message)
 {
     if (message->duplicate) {
@@ -165,8 +178,10 @@ static void load_bind(struct load *load, const struct request *request,
     struct slice body = slice_skip(whole, FRAME_HEAD);
     bool last = message == &request->messages[request->nmessages - 1];
 
-    if (message->statement)
+    if (message->statement) {
+        compare_columns(load, request, message);
         make_sure(load, message);
+    }
     owe(load, OWED_BIND, OWED_FORWARD, 0);
     if (!message->statement || !message->named) {
         put(load, whole);
@@ -443,6 +458,7 @@ enum outcome enter_relay(struct session *session)
         request->leads = false;
     }
     server_hold(server, &reply_events, session);
+    server->alias = session->pid;
     load_settings(&load, session);
     load_sequences(&load, session, request);
     load_begin(&load, session);
