@@ -4,6 +4,7 @@
 #include "session/conversation.h"
 #include "session/inventory.h"
 #include "session/prepare.h"
+#include "session/wording.h"
 #include "wire/frame.h"
 #include "wire/read.h"
 #include "wire/types.h"
@@ -273,7 +274,7 @@ static void see_columns(struct request *request, const struct server *server, st
         return;
     statement->outdated = true;
     /* As the server would say it, had it prepared the statement before. */
-    err_set(&request->err, "0A000", "cached plan must not change result type");
+    wording_outdated(&request->err);
     throw_away(request);
 }
 
@@ -368,6 +369,22 @@ static bool is_recorded(uint8_t type)
     return type != REPLY_PARSE && type != REPLY_BIND && type != REPLY_CLOSE;
 }
 
+/* An error that speaks of a statement's name. False: it is passed on as it is. */
+static bool put_error(struct session *session, const struct request *request, struct slice run)
+{
+    struct frame frame;
+    struct buf out = {0};
+    bool own = frame_look(run, &frame) == FRAME_WHOLE && frame.total == run.len &&
+               wording_own(request, run, &out);
+
+    if (own) {
+        outbox_flush(session);
+        stream_send_buf(session->client, &out);
+    }
+    buf_clear(&out);
+    return own;
+}
+
 static void bytes(void *owner, uint8_t type, struct slice run)
 {
     struct session *session = owner;
@@ -382,6 +399,8 @@ static void bytes(void *owner, uint8_t type, struct slice run)
     if (request->leads && is_recorded(type))
         cache_record(&request->ask, type, run);
     request->trail.bytes += run.len;
+    if (type == REPLY_ERROR && put_error(session, request, run))
+        return;
     if (request->holding)
         hold(session, request, run);
     else

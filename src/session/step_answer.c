@@ -3,6 +3,7 @@
 #include "session/conversation.h"
 #include "wire/frame.h"
 #include "session/deallocate.h"
+#include "session/wording.h"
 #include "wire/types.h"
 #include "wire/write.h"
 
@@ -217,7 +218,7 @@ static bool heed_outdated(struct session *session, struct request *request)
     if (outdated && request->describes)
         request_renew(session, request, true);
     else if (outdated)
-        err_set(&request->err, "0A000", "cached plan must not change result type");
+        wording_outdated(&request->err);
     return !outdated || request->describes;
 }
 
