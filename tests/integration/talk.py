@@ -87,14 +87,16 @@ class Talk:
         self.pause, self.timeout, self.random = pause, timeout, random.Random(seed)
         self.raws, self.notes, self.told = {}, {}, {}
 
-    def hold(self, steps):
-        """[(label, lines)], one for each step."""
+    def hold(self, steps, wanted=None):
+        """[(label, lines)], one for each step; with `wanted` up to the first that is answered otherwise."""
         answers = []
         try:
             for step in map(compiled, steps):
                 if self.pause and answers:
                     time.sleep(self.random.uniform(0, self.pause))
                 answers.append((step.label, [self.common(line) for line in self.say(step)]))
+                if wanted and answers != wanted[:len(answers)]:
+                    break
         finally:
             for name in list(self.raws):
                 self.end(name)

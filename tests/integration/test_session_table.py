@@ -827,7 +827,7 @@ def test_alone(proxy, cluster, direct, name):
     wanted = direct(name)
     with disturbed(proxy, cluster.primary.port):
         talk = Talk(proxy.port, cluster.primary.port, 7200000 + list(CASES).index(name))
-        fault = difference(name, wanted, talk.hold(CASES[name]))
+        fault = difference(name, wanted, talk.hold(CASES[name], wanted))
     if fault:
         pytest.fail(fault, pytrace=False)
 
@@ -854,7 +854,7 @@ def crowd(port, direct_port, names, direct, first):
                 name, number = todo.pop(), first + len(todo)
             talk = Talk(port, direct_port, number, pause=0.02, timeout=60, seed=seed)
             with one if takes_two(CASES[name]) else contextlib.nullcontext():
-                fault = difference(name, direct(name), talk.hold(CASES[name]))
+                fault = difference(name, direct(name), talk.hold(CASES[name], direct(name)))
             if fault:
                 faults.setdefault(name, fault)
 
