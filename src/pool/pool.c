@@ -412,7 +412,7 @@ void pool_give(struct take *take, bool used)
 {
     struct server *server = take->server;
 
-    if (server->worn || server->owed.doubtful) {
+    if (server->worn || server->owed.doubtful || vars_hurried(&server->vars)) {
         pool_drop(take);
         return;
     }

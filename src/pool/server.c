@@ -137,12 +137,15 @@ static void lose(struct server *server, const char *why)
     server->keeper->gone(server);
 }
 
-static void ready(struct server *server, enum owed_verdict verdict, uint8_t status)
+static void ready(struct server *server, enum owed_verdict verdict, uint8_t status,
+                  const void *about)
 {
     server->status = status;
     if (verdict == OWED_READY) {
         if (server->events)
             server->events->ready(server->owner, status);
+    } else if (server->events) {
+        server->events->ready_ours(server->owner, about);
     } else if (server->state == SERVER_RESET && owed_none(&server->owed) &&
                ring_empty(&server->cancels)) {
         server->keeper->settled(server);
@@ -170,9 +173,13 @@ static bool take_message(struct server *server, struct run *run, const struct fr
     }
     switch (frame->type) {
     case REPLY_ROW:
+        if (ours && whole && server->events)
+            server->events->seen(server->owner, frame->type, frame->whole, ours);
+        break;
     case REPLY_COPY_DATA:
         break;
     case REPLY_PARAMETER:
+        ours = owed_next_fate(&server->owed) == OWED_SWALLOW;
         if (whole && read_parameter_status(frame_body(frame), &name, &value))
             vars_set(&server->vars, name, value, true);
         server->matched = 0;
@@ -183,7 +190,8 @@ static bool take_message(struct server *server, struct run *run, const struct fr
     case REPLY_READY:
         hand_over(server, run);
         ready(server, verdict,
-              whole && frame->total > FRAME_HEAD ? frame->whole.at[FRAME_HEAD] : 'I');
+              whole && frame->total > FRAME_HEAD ? frame->whole.at[FRAME_HEAD] : 'I',
+              completed.about);
         hand_over_fakes(server, run);
         return true;
     default:
@@ -216,9 +224,11 @@ static size_t pass_part(struct server *server, struct run *run, struct slice in)
     return part.len;
 }
 
-static bool may_pass_in_parts(const struct frame *frame)
+static bool may_pass_in_parts(const struct server *server, const struct frame *frame)
 {
-    return frame->type == REPLY_ROW || frame->type == REPLY_COPY_DATA || frame->total > WHOLE_MAX;
+    if (frame->total > WHOLE_MAX || frame->type == REPLY_COPY_DATA)
+        return true;
+    return frame->type == REPLY_ROW && owed_next_fate(&server->owed) != OWED_SWALLOW;
 }
 
 /* Works off messages; returns how many bytes were used. */
@@ -241,7 +251,7 @@ static size_t take_messages(struct server *server, struct slice in)
             lose(server, "it sent a malformed message");
             break;
         }
-        if (state == FRAME_NONE || (state == FRAME_PART && !may_pass_in_parts(&frame)))
+        if (state == FRAME_NONE || (state == FRAME_PART && !may_pass_in_parts(server, &frame)))
             break;
         left = slice_skip(left, frame.whole.len);
         if (!take_message(server, &run, &frame))
@@ -448,6 +458,7 @@ void server_forget_statements(struct server *server)
 {
     prepared_clear(&server->prepared);
     server_set_unnamed(server, NULL);
+    server->kit = 0;
 }
 
 void server_forget_vars(struct server *server)

@@ -8,17 +8,35 @@
 struct client_login;
 struct transaction;
 
+struct inventory;
+
 /* Why a session keeps its server outside of transactions. name, text */
 #define PINS(X)                                                                                    \
-    X(NONE, NULL)                                                                                  \
     X(POOLING, "session pooling")                                                                  \
-    X(STATE, "session state") /* SET, PREPARE, LISTEN, temporary tables, locks, cursors */
+    X(TEMPORARY, "temporary tables")                                                               \
+    X(LOCKS, "advisory locks")                                                                     \
+    X(CURSORS, "cursors WITH HOLD")                                                                \
+    X(PREPARED, "statements prepared by SQL")                                                      \
+    X(CHANNELS, "LISTEN")                                                                          \
+    X(LIBRARY, "a loaded library")                                                                 \
+    X(SEED, "a random seed")                                                                       \
+    X(OTHER, "a backup, a slot or a replication origin")                                           \
+    X(SEQUENCES, "currval and lastval")                                                            \
+    X(UNSEEN, "settings of names that code computes")                                              \
+    X(UNKNOWN, "what it has left is not known")
 
 enum pin {
 #define X(name, text) PIN_##name,
     PINS(X)
 #undef X
+        PIN_NONE
 };
+
+#define PIN_BIT(pin) (1u << (pin))
+/* Of the server's process: no DISCARD ALL ends them. */
+#define PINS_OF_PROCESS (PIN_BIT(PIN_LIBRARY) | PIN_BIT(PIN_SEED) | PIN_BIT(PIN_OTHER))
+/* With these a name may mean something else than for the others. */
+#define PINS_ODD (PIN_BIT(PIN_TEMPORARY) | PIN_BIT(PIN_UNSEEN) | PIN_BIT(PIN_UNKNOWN))
 
 enum { PARTS_MAX = 48 };
 
@@ -62,12 +80,13 @@ struct session {
     /* From one ReadyForQuery to the next: how many Parses and Closes went out and came back. */
     unsigned changes, changes_done;
     bool exchange_failed;
-    bool odd;    /* settings are not known any more: names mean what nobody knows */
-    bool blind;  /* its texts may mean something else than they seem to: encoding, strings */
-    bool soiled; /* its server may keep something of it that nobody saw: to be reset */
-    bool odd_transaction; /* .. until the transaction ends */
+    bool blind; /* its texts may mean something else than they seem to: encoding, strings */
+    bool soils; /* its transaction may leave a setting that nobody sees */
+    bool odd_transaction; /* until its end names mean what nobody knows */
+    bool rewinds;         /* RESET in a transaction: the values of `startup` are to be set in it */
     bool anew; /* until ReadyForQuery: settings went back to `startup`, which no server knows of */
-    enum pin pin;
+    unsigned pins;               /* PIN_BIT of each */
+    struct inventory *inventory; /* of what it has left on its server; NULL: nothing in doubt */
     struct names names;
     struct take take;                /* a server, or the wish for one */
     struct node *node;               /* whose server it is */
@@ -114,6 +133,10 @@ size_t console_take(struct session *session, struct slice left);
 void outbox_put(struct session *session, struct slice bytes);
 void outbox_flush(struct session *session);
 struct slice outbox_ready(uint8_t status);
+
+/* step_route.c */
+/* The server goes back, unless something of the client's is still on it. */
+void session_part(struct session *session);
 
 /* steps.c */
 /* Starts the way of session.request. */

@@ -1,6 +1,7 @@
 /* Relay: builds what goes to the server (names of statements replaced, what it lacks put in front,
  * what it has answered for it) and sends it at once. Rows never pass here; see reply.c. */
 #include "session/conversation.h"
+#include "session/inventory.h"
 #include "wire/frame.h"
 #include "wire/types.h"
 #include "wire/write.h"
@@ -205,19 +206,45 @@ static void load_message(struct load *load, const struct request *request,
     put(load, whole);
 }
 
+static void load_query(struct load *load, const struct buf *sql)
+{
+    write_query(load->scratch, buf_slice(sql));
+    owe(load, OWED_QUERY, OWED_SWALLOW, 0);
+    server_set_unnamed(load->server, NULL);
+}
+
+/* In a transaction a RESET has gone to the server's own values, not to those that the client came
+ * with. */
+static void load_startup(struct load *load, struct session *session)
+{
+    struct buf sql = {0};
+
+    session->rewinds = false;
+    if (vars_match_some(&load->server->vars, &session->startup, &sql))
+        load_query(load, &sql);
+    buf_clear(&sql);
+}
+
 /* Makes the server's settings those of the session, ahead of its first message. */
 static void load_settings(struct load *load, struct session *session)
 {
     struct server *server = load->server;
     struct buf sql = {0};
 
-    if (server->matched == session->wanted || server->status != 'I' || session->midway)
+    if (server->status == 'T' && session->rewinds && !session->midway)
+        load_startup(load, session);
+    if (server->status != 'I' || session->midway)
         return;
-    if (vars_match(&server->vars, &session->vars, &sql)) {
-        write_query(load->scratch, buf_slice(&sql));
-        owe(load, OWED_QUERY, OWED_SWALLOW, 0);
-        server_set_unnamed(server, NULL);
+    if (server->soiled_by && server->soiled_by != session->number) {
+        buf_printf(&sql, "RESET ALL;");
+        vars_clear(&server->vars);
+        server->matched = 0;
     }
+    server->soiled_by = 0;
+    if (server->matched != session->wanted)
+        vars_match(&server->vars, &session->vars, &sql);
+    if (buf_len(&sql))
+        load_query(load, &sql);
     buf_clear(&sql);
     server->matched = session->wanted;
 }
@@ -241,6 +268,7 @@ enum outcome enter_relay(struct session *session)
     load_settings(&load, session);
     for (unsigned i = 0; i < request->nmessages; i++)
         load_message(&load, request, &request->messages[i]);
+    inventory_ride(session, request, load.scratch);
     session->passing = request->later;
     session->passing_drop = false;
     if (request->open)

@@ -2,6 +2,7 @@
  * request leads a flight, and passed on without copying. A replica's answer is held until it is
  * known that no write has overtaken it. */
 #include "session/conversation.h"
+#include "session/inventory.h"
 #include "wire/frame.h"
 #include "wire/read.h"
 #include "wire/types.h"
@@ -66,7 +67,7 @@ static void refuse_settings(struct session *session, struct slice body)
     session_fatal(session, &err);
 }
 
-static void see_setting(struct session *session, struct slice whole)
+static void see_setting(struct session *session, struct slice whole, bool ours)
 {
     struct slice name, value;
     const struct var *known;
@@ -82,6 +83,9 @@ static void see_setting(struct session *session, struct slice whole)
             return;
         vars_set(&session->vars, name, value, true);
         session_touch_settings(session);
+    } else if (ours) {
+        /* Of what the client has been told before: who one is comes back with the settings. */
+        return;
     }
     outbox_put(session, whole);
 }
@@ -100,6 +104,7 @@ static void start_anew(struct session *session, const struct var *var)
     struct buf out = {0};
 
     session->anew = true;
+    session->rewinds |= session->take.server->status == 'T';
     if (known && slice_is(value, known->value))
         return;
     vars_set(&session->vars, name, value, false);
@@ -144,7 +149,7 @@ static void start_settings_anew(struct session *session, const char *name)
         for (unsigned i = 0; i < session->startup.count; i++)
             start_anew(session, &session->startup.at[i]);
         server_forget_vars(session->take.server);
-        session->soiled = true; /* it may have been another one than all */
+        session->pins &= ~PIN_BIT(PIN_UNSEEN);
     }
     session_touch_settings(session);
 }
@@ -185,7 +190,11 @@ static void seen(void *owner, uint8_t type, struct slice whole, bool ours)
     struct slice body = slice_skip(whole, FRAME_HEAD);
 
     if (type == REPLY_PARAMETER) {
-        see_setting(session, whole);
+        see_setting(session, whole, ours);
+        return;
+    }
+    if (ours && inventory_is_out(session) && session->take.server->answering != OWED_QUERY) {
+        inventory_seen(session, type, whole);
         return;
     }
     if ((type == REPLY_PARSE || type == REPLY_CLOSE) && !ours)
@@ -313,6 +322,16 @@ static void ready(void *owner, uint8_t status)
         steps_answered(session);
 }
 
+static void ready_ours(void *owner, const void *about)
+{
+    struct session *session = owner;
+
+    if (!inventory_taken(session, about) || session->request)
+        return;
+    session_part(session);
+    session_go_on(session);
+}
+
 static void turn(void *owner)
 {
     struct session *session = owner;
@@ -369,4 +388,4 @@ static void drained(void *owner)
     session_flow(owner);
 }
 
-const struct server_events reply_events = {seen, bytes, ready, turn, lost, drained};
+const struct server_events reply_events = {seen, bytes, ready, ready_ours, turn, lost, drained};

@@ -59,7 +59,7 @@ static void make_new(struct request *request)
     request->node = NULL;
     request->avoid_replica = false;
     request->checking = request->holding = request->discard = request->passed = false;
-    request->cancelled = request->soils = false;
+    request->cancelled = false;
     request->failed = request->rolled_back = false;
     request->trail = (struct trail){.tier = -1};
 }

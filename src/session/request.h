@@ -53,8 +53,7 @@ struct request {
     struct verdict verdict;
     bool alone; /* the whole of an autocommit transaction: one statement, plain */
     bool write, cacheable;
-    bool soils; /* may leave something on the server's session that nobody sees */
-    bool ddl;   /* may change the catalog */
+    bool ddl; /* may change the catalog */
     struct pinned pinned;
     struct footprint_read read;
     struct need need;

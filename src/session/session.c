@@ -1,6 +1,7 @@
 /* One client's conversation: from its first byte to its end, in one place. What it sends is taken
  * apart in input.c; what a request does is in steps.c and its steps. */
 #include "session/conversation.h"
+#include "session/inventory.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -89,6 +90,7 @@ static void closed(void *owner)
     vars_clear(&session->vars);
     vars_clear(&session->startup);
     vars_clear(&session->texts);
+    inventory_clear(session);
     names_clear(&session->names);
     buf_clear(&session->input);
     mem_free(session->user);
@@ -132,10 +134,11 @@ static void part_with_server(struct session *session)
         pool_leave(&session->take);
         return;
     }
-    if (server->state == SERVER_TAKEN && server->status == 'I' && owed_none(&server->owed) &&
-        !server->owed.doubtful && !session->midway && !session_is_passing(session)) {
+    if (server->state == SERVER_TAKEN && server->status == 'I' && owed_ours(&server->owed) &&
+        !session->midway && !session_is_passing(session)) {
         transaction_end(session, false);
-        pool_give(&session->take, session->pin != PIN_NONE || session->soiled);
+        server->worn |= (session->pins & PINS_OF_PROCESS) != 0;
+        pool_give(&session->take, true);
         return;
     }
     transaction_lost(session, server->pid);
@@ -232,7 +235,8 @@ void session_touch_settings(struct session *session)
 
 /* ---- for the console ---- */
 
-static const char *pin_text(enum pin pin)
+/* The first of them. */
+static const char *pin_text(unsigned pins)
 {
     static const char *const texts[] = {
 #define X(name, text) text,
@@ -240,7 +244,10 @@ static const char *pin_text(enum pin pin)
 #undef X
     };
 
-    return texts[pin];
+    for (unsigned pin = 0; pin < PIN_NONE; pin++)
+        if (pins & PIN_BIT(pin))
+            return texts[pin];
+    return NULL;
 }
 
 static const char *state_text(const struct session *session)
@@ -267,7 +274,7 @@ void session_each(struct rooms *rooms,
             .application_name = name ? name->value : "",
             .peer = session->client->peer,
             .state = state_text(session),
-            .pinned = pin_text(session->pin),
+            .pinned = pin_text(session->pins),
             .requests = session->requests,
             .connected = session->connected,
             .since = session->since,

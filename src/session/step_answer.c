@@ -201,7 +201,7 @@ static bool drop_name(struct session *session, const struct request *request)
 {
     struct deallocate drop;
 
-    if (!request->plain || session->pin == PIN_STATE || session->status == 'E' ||
+    if (!request->plain || session->pins & PIN_BIT(PIN_PREPARED) || session->status == 'E' ||
         request->text.known->shape->statements[0] != STATEMENT_DEALLOCATE ||
         !deallocate_read(text_of(request), &drop))
         return false;

@@ -5,7 +5,7 @@
 /* What a session with settings of its own means by a name is not known. */
 static bool is_odd(const struct session *session)
 {
-    return session->odd || session->odd_transaction;
+    return session->pins & PINS_ODD || session->odd_transaction;
 }
 
 static void need_one(struct session *session, struct request *request, struct known_shape *known,

@@ -190,7 +190,14 @@ static void lost(void *owner, struct slice fatal)
     pool_drop(&taker->take);
 }
 
-static const struct server_events holder = {seen, take_run, ready, nothing, lost, nothing};
+static void ready_ours(void *owner, const void *about)
+{
+    (void)owner;
+    (void)about;
+}
+
+static const struct server_events holder = {seen,    take_run, ready,  ready_ours,
+                                            nothing, lost,     nothing};
 
 static void ask_server(struct taker *taker)
 {
