@@ -19,7 +19,7 @@ import time
 from wire import SYNC, Closed, Raw, cstring, fields, message, rows, startup_packet
 
 N = "7000000"
-QUIET = b"SAK"  # told apart from the answers: they may come at any time
+SOON = 10  # seconds in which comes what comes without being asked for
 
 
 class Step:
@@ -33,7 +33,9 @@ def part(*messages, until=b"Z", count=1):
     def do(talk, name):
         return talk.ask(name, data, until, count)
 
-    return Step(do, readable(data) or "(nothing sent)")
+    step = Step(do, readable(data) or "(nothing sent)")
+    step.data = data
+    return step
 
 
 def heard(count, seconds=None):
@@ -112,7 +114,7 @@ class Talk:
         except Closed:
             return ["closed"]
         except TimeoutError:
-            return [f"nothing for {self.timeout} s"]
+            return [f"nothing for {self.raws[step.name].socket.gettimeout():.0f} s"]
         except OSError as e:
             return [f"closed ({type(e).__name__})"]
 
@@ -133,18 +135,21 @@ class Talk:
         raw, got = self.raws[name], []
         if data:
             raw.send(self.own(data))
+        else:
+            raw.socket.settimeout(SOON)
         while until and count:
             got += raw.until(until)
             count -= 1
             if got[-1][0] == b"E" and fields(got[-1][1])["V"] in ("FATAL", "PANIC"):
                 break
+        raw.socket.settimeout(self.timeout)
         return self.lines(name, got)
 
     def heard(self, name, count, seconds):
         """Notifications until now; waits for more only where there are fewer, or for `seconds` that none come."""
         raw, notes = self.raws[name], self.notes[name]
         try:
-            raw.socket.settimeout(seconds or self.timeout)
+            raw.socket.settimeout(seconds or SOON)
             while len(notes) < count or seconds:
                 self.lines(name, [raw.next()])
         except TimeoutError:
