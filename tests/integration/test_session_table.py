@@ -822,11 +822,11 @@ class Disturber:
             steps = self.random.sample(LITTER, self.random.randint(1, 5))
             with contextlib.suppress(OSError, Closed):
                 talk.hold([on(name, step) for step in steps])
-            self.stop.wait(0.005)
+            self.stop.wait(0.02)
 
 
 @contextlib.contextmanager
-def disturbed(proxy, direct_port, count=3):
+def disturbed(proxy, direct_port, count=2):
     disturbers = [Disturber(proxy, direct_port, n) for n in range(count)]
     for disturber in disturbers:
         disturber.thread.start()
