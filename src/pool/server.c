@@ -158,11 +158,13 @@ static bool take_message(struct server *server, struct run *run, const struct fr
     struct owed_entry completed;
     bool whole = frame->whole.len == frame->total;
     uint8_t kind = owed_next_kind(&server->owed);
+    const void *about = owed_next_about(&server->owed);
     enum owed_verdict verdict = owed_reply(&server->owed, frame->type, &completed);
     bool ours = verdict == OWED_DROP || verdict == OWED_READY_OURS;
     struct slice name, value;
 
     server->answering = kind;
+    server->about = about;
     if (verdict == OWED_BROKEN) {
         hand_over(server, run);
         if (frame->type == REPLY_ERROR && whole)

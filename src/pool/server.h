@@ -80,6 +80,7 @@ struct server {
     struct statement *unnamed; /* what its unnamed statement is, referenced; NULL: not known */
     struct buf welcome;        /* its ParameterStatus messages at login */
     uint8_t answering;         /* enum owed_kind of what the message that is `seen` answers */
+    const void *about;         /* .. and what that was owed for */
     uint64_t kit;              /* for the layer above: which statements of its own it has */
     uint64_t soiled_by;        /* a holder's number: something unseen of it may be left; 0: none */
     uint64_t sequences_of;     /* .. whose nextval it was that currval would tell of */

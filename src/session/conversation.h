@@ -71,11 +71,14 @@ struct session {
     bool working; /* bytes are being worked off: no re-entrance */
 
     /* The conversation. */
-    uint8_t status;     /* as the client was last told: I, T, E */
-    bool midway;        /* extended messages went out that no Sync has ended */
-    bool skipping;      /* an error of ours: everything up to the Sync is passed over */
-    bool copying;       /* the server takes CopyData */
-    bool copy_failed;   /* .. and has said why it takes no more */
+    uint8_t status;   /* as the client was last told: I, T, E */
+    struct buf begin; /* the text of the BEGIN that began the transaction, while it may be needed */
+    bool begun;       /* .. which no server has been told yet */
+    bool snapshot;    /* READ ONLY and REPEATABLE READ: may live on a replica */
+    bool midway;      /* extended messages went out that no Sync has ended */
+    bool skipping;    /* an error of ours: everything up to the Sync is passed over */
+    bool copying;     /* the server takes CopyData */
+    bool copy_failed; /* .. and has said why it takes no more */
     bool copy_extended; /* .. from an Execute */
     /* From one ReadyForQuery to the next: how many Parses and Closes went out and came back. */
     unsigned changes, changes_done;
@@ -129,6 +132,13 @@ void input_refuse_size(struct session *session, size_t total);
 /* console.c: the same for the virtual database. */
 size_t console_take(struct session *session, struct slice left);
 
+/* begin.c: a BEGIN takes no server before the first statement, which decides where it lives. */
+/* True where the request was answered: a lone BEGIN, or the end of a transaction that no server has
+ * been told of. A statement in one that has failed is refused: request.err. */
+bool begin_answers(struct session *session, struct request *request);
+/* The transaction is over, or is not ours to begin. */
+void begin_forget(struct session *session);
+
 /* outbox.c: what is put must stay valid until the flush. */
 void outbox_put(struct session *session, struct slice bytes);
 void outbox_flush(struct session *session);
@@ -165,6 +175,8 @@ void leave_take(struct session *session, bool ok);
 enum outcome enter_relay(struct session *session);
 
 /* step_answer.c */
+/* Answers a request of one command without a server. */
+void answer_command(struct session *session, const struct request *request, const char *tag);
 /* The server has accepted every Parse of the request. */
 void answer_prove(struct session *session, const struct request *request);
 
@@ -175,6 +187,8 @@ struct pool *session_pool(struct session *session, struct node *node);
 /* Messages of a COPY, or the rest of a large message, on their way to the server. */
 void relay_pass(struct session *session, struct slice bytes);
 extern const struct server_events reply_events;
+/* What a server owes for settings that we put in front. */
+extern const char owed_settings[];
 
 /* transaction.c */
 /* These cells are about to be written. */

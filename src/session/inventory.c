@@ -36,7 +36,8 @@ static const struct part {
     const char *sql;
 } parts[] = {
     {'s', PIN_NONE,
-     "SELECT 's', name, setting FROM pg_catalog.pg_settings WHERE source = 'session'"},
+     "SELECT 's', name, setting FROM pg_catalog.pg_settings WHERE source = 'session'"
+     " AND name !~ '^transaction_(isolation|read_only|deferrable)$'"},
     {'t', PIN_TEMPORARY,
      "SELECT 't', NULL, NULL FROM (SELECT pg_catalog.pg_my_temp_schema() AS oid) s WHERE s.oid <> 0"
      " AND (EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace = s.oid)"
@@ -177,7 +178,7 @@ static bool is_followed(const struct shape *shape)
 }
 
 void inventory_note(struct session *session, const struct known_shape *known,
-                    const struct values *values)
+                    const struct values *values, enum prepare_use use)
 {
     const struct shape *shape = known->shape;
     unsigned leaves = shape->leaves | ends_of(session, shape);
@@ -188,8 +189,10 @@ void inventory_note(struct session *session, const struct known_shape *known,
         note_setting(session, &shape->settings[i], values);
     for (unsigned i = 0; i < shape->nfunctions; i++)
         leaves |= note_function(session, shape->functions[i].name);
-    if (shape->unknown)
+    if (shape->unknown && !prepare_is_spoken(shape))
         session->soils = true;
+    if (use == PREPARE_MAKES)
+        leaves &= ~(unsigned)LEAVES_PREPARED;
     doubt(session, leaves);
 }
 
@@ -391,7 +394,7 @@ static bool may_ride(const struct request *request)
 
 void inventory_ride(struct session *session, const struct request *request, struct buf *out)
 {
-    if (is_due(session->inventory) && may_ride(request) && session->take.server->status == 'I' &&
+    if (is_due(session->inventory) && may_ride(request) && session->status == 'I' &&
         !session->midway)
         ask(session, out);
 }

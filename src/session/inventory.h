@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "session/prepare.h"
 #include "sql/shapes.h"
 
 struct session;
@@ -11,7 +12,7 @@ struct request;
 
 /* The text may leave something, with these values. */
 void inventory_note(struct session *session, const struct known_shape *known,
-                    const struct values *values);
+                    const struct values *values, enum prepare_use use);
 /* .. as may one that nobody has read. */
 void inventory_note_unread(struct session *session);
 /* Setting names that a text of code (DO) may set: all words with dots in it. */

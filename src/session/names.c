@@ -54,6 +54,28 @@ struct statement *names_find(const struct names *names, struct slice name)
     return named ? named->statement : NULL;
 }
 
+struct walk {
+    void (*each)(void *with, struct slice name, struct statement *statement);
+    void *with;
+};
+
+static void walk_one(struct map_link *link, void *with)
+{
+    const struct named *named = MAP_OF(link, struct named, link);
+    const struct walk *walk = with;
+
+    walk->each(walk->with, slice_of(named->name, named->len), named->statement);
+}
+
+void names_each(struct names *names,
+                void (*each)(void *with, struct slice name, struct statement *statement),
+                void *with)
+{
+    struct walk walk = {each, with};
+
+    map_each(&names->map, walk_one, &walk);
+}
+
 /* NULL takes the name away. */
 static void set(struct names *names, struct slice name, struct statement *statement)
 {

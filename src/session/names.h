@@ -17,6 +17,9 @@ struct names {
 void names_clear(struct names *names);
 /* NULL where the client has none of that name. */
 struct statement *names_find(const struct names *names, struct slice name);
+void names_each(struct names *names,
+                void (*each)(void *with, struct slice name, struct statement *statement),
+                void *with);
 /* A Parse and a Close, which may still fail: `number` tells in which order they went out. A
  * reference is taken. */
 void names_set(struct names *names, struct slice name, struct statement *statement,

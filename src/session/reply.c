@@ -3,6 +3,7 @@
  * known that no write has overtaken it. */
 #include "session/conversation.h"
 #include "session/inventory.h"
+#include "session/prepare.h"
 #include "wire/frame.h"
 #include "wire/read.h"
 #include "wire/types.h"
@@ -35,12 +36,20 @@ static bool is_for_good(struct slice sqlstate)
            slice_is(sqlstate, "55000");
 }
 
+/* A PREPARE that failed has left nothing on the server. */
+static void forget_made(struct session *session, const struct request *request)
+{
+    if (request->simple && request->nmessages && request->messages[0].use == PREPARE_MAKES)
+        prepared_remove(&session->take.server->prepared, request->messages[0].statement->id);
+}
+
 static void see_error(struct session *session, struct request *request, struct slice body)
 {
     struct slice code = read_error_field(body, 'C');
 
     /* What was cancelled, or has run out of its time, is not begun anew elsewhere. */
-    if (is_from_replica(session) && !request->passed && !slice_is(code, "57014")) {
+    if (is_from_replica(session) && request->moves && !request->passed &&
+        !slice_is(code, "57014")) {
         if (is_for_good(code) && request->has_text &&
             !slice_is(read_error_field(body, 'R'), "RevalidateCachedQuery"))
             request->text.known->not_on_standby = true;
@@ -49,6 +58,7 @@ static void see_error(struct session *session, struct request *request, struct s
     }
     request->failed = true;
     session->exchange_failed = true;
+    forget_made(session, request);
     if (session->copying) {
         session->copying = false;
         session->copy_failed = session->copy_extended;
@@ -154,6 +164,15 @@ static void start_settings_anew(struct session *session, const char *name)
     session_touch_settings(session);
 }
 
+static bool makes_or_drops_names(const struct request *request, struct slice tag)
+{
+    if (!request || !request->simple || !request->nmessages)
+        return false;
+    if (slice_is(tag, "PREPARE"))
+        return request->messages[0].use == PREPARE_MAKES;
+    return request->spells && slice_is(tag, "DEALLOCATE");
+}
+
 /* Some commands change what we believe of transaction, statements and settings, wherever they stand
  * in a batch: the server's word for their success is looked at. */
 static void see_tag(struct session *session, struct slice tag)
@@ -166,6 +185,8 @@ static void see_tag(struct session *session, struct slice tag)
         server_forget_statements(session->take.server);
         names_clear(&session->names);
     }
+    if (makes_or_drops_names(session->request, tag))
+        session->changes_done++;
     if (slice_is(tag, "SET"))
         session->anew = false;
     if (all || slice_is(tag, "RESET") || (slice_is(tag, "SET") && default_of(session->request)))
@@ -207,9 +228,9 @@ static void seen(void *owner, uint8_t type, struct slice whole, bool ours)
         return;
     switch (type) {
     case REPLY_ERROR:
-        if (ours)
+        if (ours && session->take.server->about == owed_settings)
             refuse_settings(session, body);
-        else
+        else if (!ours)
             see_error(session, request, body);
         break;
     case REPLY_COMPLETE:
@@ -293,6 +314,16 @@ static void bytes(void *owner, uint8_t type, struct slice run)
         outbox_put(session, run);
 }
 
+/* Its transaction begins anew elsewhere. */
+static void begin_again(struct session *session, const struct request *request)
+{
+    if (!request->snapshot)
+        return;
+    session->begun = true;
+    pool_drop(&session->take);
+    session->node = NULL;
+}
+
 static void ready(void *owner, uint8_t status)
 {
     struct session *session = owner;
@@ -308,6 +339,7 @@ static void ready(void *owner, uint8_t status)
             return;
         }
         request->avoid_replica = request->trail.asked_again = true;
+        begin_again(session, request);
         steps_again(session, STEP_ROUTE);
         return;
     }
@@ -363,8 +395,9 @@ static void lost(void *owner, struct slice fatal)
 
     pool_drop(&session->take);
     session->node = NULL;
-    if (replica && request && !request->passed) {
+    if (replica && request && request->moves && !request->passed) {
         throw_away(request);
+        session->begun = request->snapshot;
         request->discard = false;
         request->avoid_replica = request->trail.asked_again = true;
         steps_again(session, STEP_ROUTE);

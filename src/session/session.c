@@ -93,6 +93,7 @@ static void closed(void *owner)
     inventory_clear(session);
     names_clear(&session->names);
     buf_clear(&session->input);
+    buf_clear(&session->begin);
     mem_free(session->user);
     mem_free(session);
 }

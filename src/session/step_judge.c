@@ -133,7 +133,7 @@ static void judge_one(struct session *session, struct request *request, struct k
 {
     const struct plan *plan = database_plan(session->database, known);
 
-    inventory_note(session, known, values);
+    inventory_note(session, known, values, request->messages[0].use);
     note_code(session, request, known->shape);
     session->odd_transaction |= is_odd(session, known->shape);
     request->ddl |= is_ddl(known->shape);
@@ -162,9 +162,24 @@ static void refuse_both(struct request *request, enum plan_reason reason)
     refuse_replica(request, reason);
 }
 
+/* The first statement of a transaction that reads one snapshot: whatever it reads later is to be as
+ * new as this one. */
+static bool takes_snapshot(const struct session *session, const struct request *request)
+{
+    return session->begun && session->snapshot && session->status == 'T' && request->plain &&
+           !request->write && request->has_text && request->text.known->shape->nstatements == 1 &&
+           !request->text.known->not_on_standby && !session->odd_transaction && !session->pins;
+}
+
 /* What of the session and of the request's form stands against cache and replica. */
 static void judge_form(struct session *session, struct request *request)
 {
+    if (takes_snapshot(session, request)) {
+        request->snapshot = request->verdict.route == ROUTE_REPLICA;
+        request->verdict.freshness = FRESH_CAUSAL;
+        refuse_cache(request, PLAN_TRANSACTION);
+        return;
+    }
     if (session->status != 'I' || session->midway)
         refuse_both(request, PLAN_TRANSACTION);
     else if (session->odd_transaction || session->pins & PINS_ODD)

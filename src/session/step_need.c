@@ -30,6 +30,9 @@ static void need_read(struct session *session, struct request *request)
 
     plan_pinned(plan, &request->text.values, &request->pinned);
     footprint_read(plan, &request->pinned, &request->read);
+    /* Nobody knows what its transaction will read. */
+    if (request->snapshot)
+        footprint_read_anything(&request->read);
     if (request->read.anything)
         request->cacheable = false;
     ledger_need(database->ledger, &request->read, request->cacheable, &request->need);
@@ -73,6 +76,7 @@ void leave_need(struct session *session, bool ok)
 
     (void)ok;
     if (session->status == 'I' && !session->midway) {
+        begin_forget(session);
         transaction_end(session, is_rolled_back(request));
         session->odd_transaction = false;
     }

@@ -51,6 +51,7 @@ enum outcome enter_route(struct session *session)
         return STEP_ON;
     }
     request->node = NULL;
+    request->moves = true;
     if (request->verdict.route == ROUTE_REPLICA && !request->avoid_replica)
         request->trail.primary = try_replica(session, request);
     if (!request->node)

@@ -320,6 +320,13 @@ uint8_t owed_next_kind(const struct owed *owed)
     return entry ? entry->kind : OWED_NO_KIND;
 }
 
+const void *owed_next_about(const struct owed *owed)
+{
+    const struct owed_entry *entry = in_turn(owed);
+
+    return entry ? entry->about : NULL;
+}
+
 enum owed_fate owed_next_fate(const struct owed *owed)
 {
     const struct owed_entry *entry = in_turn(owed);
