@@ -20,6 +20,7 @@ struct statement {
     /* private */
     struct map_link link;
     struct statements *in;
+    uint64_t under;
     unsigned refs;
     bool retired;
 };
@@ -30,12 +31,15 @@ struct statements {
     size_t bytes;
 };
 
-/* Found or made, and referenced. */
-struct statement *statement_of(struct statements *in, struct slice text, struct slice oids);
+/* Found or made, and referenced. `under`: a hash of the settings that decide what the text means
+ * when it is parsed. */
+struct statement *statement_of(struct statements *in, struct slice text, struct slice oids,
+                               uint64_t under);
 /* The same for "[(types)] AS query", as it stands behind PREPARE's name, the query at `body`. */
-struct statement *statement_by_sql(struct statements *in, struct slice text, size_t body);
-/* No Parse finds it any more: the next one makes a new one. */
-void statement_retire(struct statement *statement);
+struct statement *statement_by_sql(struct statements *in, struct slice text, size_t body,
+                                   uint64_t under);
+/* No Parse finds it any more: the next one makes a new one, which is returned, referenced. */
+struct statement *statement_renew(struct statement *statement);
 struct statement *statement_ref(struct statement *statement);
 void statement_unref(struct statement *statement);
 

@@ -96,9 +96,8 @@ static void forget_skipped(struct server *server)
     }
 }
 
-/* A statement that we believe it has is not there, or is there and should not be, or no longer
- * gives what it gave when it was prepared (PostgreSQL, plancache.c). Another server knows nothing
- * of that. */
+/* A statement that we believe it has is not there, or is there and should not be. Another server
+ * knows nothing of that. */
 static bool is_of_its_statements(const struct frame *frame, bool whole,
                                  const struct owed_entry *completed)
 {
@@ -108,10 +107,7 @@ static bool is_of_its_statements(const struct frame *frame, bool whole,
 
     if (slice_is(code, "26000"))
         return text.len && memmem(text.at, text.len, "\"pgtier_", 8);
-    if (slice_is(code, "42P05"))
-        return completed->kind == OWED_PARSE && completed->about;
-    return slice_is(code, "0A000") &&
-           slice_is(read_error_field(body, 'R'), "RevalidateCachedQuery");
+    return slice_is(code, "42P05") && completed->kind == OWED_PARSE && completed->about;
 }
 
 /* An error of ours leaves the server in a state that nobody knows. */

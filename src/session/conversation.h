@@ -58,7 +58,8 @@ struct session {
     struct vars vars;
     struct vars startup; /* those that the client came with: where RESET goes back to */
     uint64_t wanted;     /* hash of vars, all of them */
-    uint64_t settings;   /* hash of vars */
+    uint64_t settings;   /* hash of vars that may change a result */
+    uint64_t parsing;    /* hash of vars that may change what a text means when it is parsed */
     uint32_t pid, secret;
     struct map_link key; /* in rooms.keys */
     bool in, ending;     /* logged in; on its way out */
@@ -82,13 +83,14 @@ struct session {
     bool copy_extended; /* .. from an Execute */
     /* From one ReadyForQuery to the next: how many Parses and Closes went out and came back. */
     unsigned changes, changes_done;
-    bool exchange_failed;
+    bool exchange_failed, parse_failed;
     bool blind; /* its texts may mean something else than they seem to: encoding, strings */
     bool soils; /* its transaction may leave a setting that nobody sees */
     bool odd_transaction; /* until its end names mean what nobody knows */
     bool rewinds;         /* RESET in a transaction: the values of `startup` are to be set in it */
     bool anew; /* until ReadyForQuery: settings went back to `startup`, which no server knows of */
     unsigned pins;               /* PIN_BIT of each */
+    uint64_t sequences_on;       /* number of the server that has what its currval tells of */
     struct inventory *inventory; /* of what it has left on its server; NULL: nothing in doubt */
     struct names names;
     struct take take;                /* a server, or the wish for one */

@@ -19,14 +19,15 @@
 enum { NAMES_MAX = 64, NAME_MAX = 256, TEXT_ARRAY = 1009 };
 
 struct inventory {
-    unsigned doubts;   /* enum leaves: what this transaction may have left */
-    struct vars names; /* settings to ask for by name; their values mean nothing */
-    bool computed;     /* a setting may have a name that nobody knows */
-    bool out, failed;  /* the answer is on its way; it will be none */
-    unsigned asked;    /* what it is about */
-    struct vars about; /* .. by name */
-    struct vars found; /* settings that it told */
-    unsigned there;    /* enum leaves that it told */
+    unsigned doubts;    /* enum leaves: what this transaction may have left */
+    struct vars names;  /* settings to ask for by name; their values mean nothing */
+    struct vars locals; /* custom ones set for the transaction: new ones stay, and are empty */
+    bool computed;      /* a setting may have a name that nobody knows */
+    bool out, failed;   /* the answer is on its way; it will be none */
+    unsigned asked;     /* what it is about */
+    struct vars about;  /* .. by name */
+    struct vars found;  /* settings that it told */
+    unsigned there;     /* enum leaves that it told */
 };
 
 /* The parts of the question in the order of enum leaves. A row is a letter, a name, a value. */
@@ -81,6 +82,7 @@ void inventory_clear(struct session *session)
     if (!inventory)
         return;
     vars_clear(&inventory->names);
+    vars_clear(&inventory->locals);
     vars_clear(&inventory->about);
     vars_clear(&inventory->found);
     mem_free(inventory);
@@ -114,23 +116,34 @@ static void note_name(struct session *session, struct slice name)
         vars_set(&inventory->names, name, SLICE(""), false);
 }
 
+static void note_local(struct session *session, struct slice name)
+{
+    if (name.len < NAME_MAX && name.len && memchr(name.at, '.', name.len) &&
+        !vars_find(&session->vars, name))
+        vars_set(&inventory_of(session)->locals, name, SLICE(""), false);
+}
+
 static void note_setting(struct session *session, const struct shape_setting *setting,
                          const struct values *values)
 {
-    char name[NAME_MAX];
+    char text[NAME_MAX];
     int len;
+    struct slice name = setting->name ? slice_text(setting->name) : (struct slice){0};
 
-    if (setting->name) {
-        note_name(session, slice_text(setting->name));
-        return;
+    if (!setting->name) {
+        len = setting->value < VALUES_MAX && (unsigned)setting->value < values->count
+                  ? value_plain(&values->at[setting->value], text, sizeof(text))
+                  : -1;
+        if (len < 0 && !setting->local)
+            doubt(session, LEAVES_SETTINGS | LEAVES_UNSEEN);
+        if (len < 0)
+            return;
+        name = slice_of(text, (size_t)len);
     }
-    len = setting->value < VALUES_MAX && (unsigned)setting->value < values->count
-              ? value_plain(&values->at[setting->value], name, sizeof(name))
-              : -1;
-    if (len >= 0)
-        note_name(session, slice_of(name, (size_t)len));
+    if (setting->local)
+        note_local(session, name);
     else
-        doubt(session, LEAVES_SETTINGS | LEAVES_UNSEEN);
+        note_name(session, name);
 }
 
 /* Names with blanks between. */
@@ -147,7 +160,8 @@ static void note_names(struct session *session, const char *names)
 /* A function of the user's may leave what its source says. */
 static unsigned note_function(struct session *session, const char *name)
 {
-    const struct catalog *catalog = session->database->catalog;
+    struct database *database = session->database;
+    const struct catalog *catalog = database->ddl ? NULL : database->catalog;
     const struct catalog_function *function = catalog ? catalog_function(catalog, name) : NULL;
 
     if (!catalog)
@@ -351,6 +365,39 @@ static void forget_rolled_back(struct inventory *inventory)
     inventory->computed = false;
 }
 
+/* What was local is there all the same, and empty, on a server that had not heard of it before. */
+static void keep_locals(struct session *session)
+{
+    struct inventory *inventory = session->inventory;
+    struct vars *vars = &session->take.server->vars;
+
+    if (!inventory->locals.count)
+        return;
+    for (unsigned i = 0; i < inventory->locals.count; i++) {
+        struct slice name = slice_text(inventory->locals.at[i].name);
+
+        if (vars_find(&session->vars, name))
+            continue;
+        vars_set(&session->vars, name, SLICE(""), false);
+        vars_set(vars, name, SLICE(""), false);
+    }
+    vars_clear(&inventory->locals);
+    session_touch_settings(session);
+    session->take.server->matched = session->wanted;
+}
+
+/* The state of its sequences stays on a server, until somebody else's takes its place. Where
+ * anybody is known to ask for it, it is kept for its owner. */
+static void keep_sequences(struct session *session)
+{
+    if (!(session->inventory->doubts & LEAVES_SEQUENCES))
+        return;
+    session->take.server->sequences_of = session->number;
+    session->sequences_on = session->take.server->number;
+    if (session->database->asks_sequences)
+        session->pins |= PIN_BIT(PIN_SEQUENCES);
+}
+
 static void pin_lasting(struct session *session)
 {
     struct inventory *inventory = session->inventory;
@@ -374,9 +421,14 @@ void inventory_end(struct session *session, bool failed)
         return;
     if (failed)
         forget_rolled_back(inventory);
+    keep_locals(session);
+    keep_sequences(session);
     pin_lasting(session);
-    if (!is_due(inventory))
+    if (!is_due(inventory)) {
+        if (!inventory->out)
+            inventory_clear(session);
         return;
+    }
     ask(session, &out);
     part = buf_slice(&out);
     server_send(session->take.server, &part, 1);

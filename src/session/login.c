@@ -202,7 +202,7 @@ static void fetch_welcome(struct client_login *login)
     }
     session->take.done = take_done;
     session->take.owner = session;
-    if (pool_take(pool, &session->take) == TAKE_HAVE)
+    if (pool_take(pool, &session->take, 0) == TAKE_HAVE)
         took_server(session);
 }
 

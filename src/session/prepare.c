@@ -115,7 +115,8 @@ static void read_prepare(struct session *session, struct message *message, struc
         return;
     }
     message->use = PREPARE_MAKES;
-    message->statement = statement_by_sql(&session->database->statements, rest, body);
+    message->statement =
+        statement_by_sql(&session->database->statements, rest, body, session->parsing);
     names_set(&session->names, slice_of(name.text, name.len), message->statement,
               session->changes++);
 }

@@ -402,6 +402,22 @@ static void load_settings(struct load *load, struct session *session)
     server->matched = session->wanted;
 }
 
+/* What another session's nextval has left is nobody else's. */
+static void load_sequences(struct load *load, struct session *session,
+                           const struct request *request)
+{
+    struct server *server = load->server;
+    struct buf sql = {0};
+
+    if (!request->asks_sequences || !server->sequences_of ||
+        server->sequences_of == session->number || server->status != 'I' || session->midway)
+        return;
+    buf_printf(&sql, "DISCARD SEQUENCES");
+    load_query(load, &sql);
+    buf_clear(&sql);
+    server->sequences_of = 0;
+}
+
 /* The server's first of the transaction. */
 static void load_begin(struct load *load, struct session *session)
 {
@@ -428,6 +444,7 @@ enum outcome enter_relay(struct session *session)
     }
     server_hold(server, &reply_events, session);
     load_settings(&load, session);
+    load_sequences(&load, session, request);
     load_begin(&load, session);
     load_spelled(&load, session, request, false);
     if (request->spells)

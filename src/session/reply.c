@@ -36,6 +36,42 @@ static bool is_for_good(struct slice sqlstate)
            slice_is(sqlstate, "55000");
 }
 
+/* A statement no longer gives what it gave when it was prepared (PostgreSQL, plancache.c): it is
+ * prepared anew under another name, for whoever asks from now on. */
+static void renew(struct session *session, const struct request *request)
+{
+    for (unsigned i = 0; i < request->nmessages; i++) {
+        struct message *message = &request->messages[i];
+        struct statement *old = message->statement, *new;
+
+        if (!old || (message->type != MSG_BIND && message->type != MSG_QUERY))
+            continue;
+        new = statement_renew(old);
+        names_replace(&session->names, old, new);
+        for (unsigned j = 0; j < request->nmessages; j++) {
+            if (request->messages[j].statement != old)
+                continue;
+            request->messages[j].statement = statement_ref(new);
+            statement_unref(old);
+        }
+        statement_unref(new);
+    }
+}
+
+/* Outside of a transaction, and where the client is told of the new columns, it may be asked again
+ * as if nothing had been. */
+static bool may_ask_again(const struct session *session, const struct request *request)
+{
+    return session->status == 'I' && !session->midway && request->plain && !request->passed &&
+           !request->renewed && (request->describes || request->simple);
+}
+
+static bool is_outdated(struct slice body)
+{
+    return slice_is(read_error_field(body, 'C'), "0A000") &&
+           slice_is(read_error_field(body, 'R'), "RevalidateCachedQuery");
+}
+
 /* A PREPARE that failed has left nothing on the server. */
 static void forget_made(struct session *session, const struct request *request)
 {
@@ -56,8 +92,20 @@ static void see_error(struct session *session, struct request *request, struct s
         throw_away(request);
         return;
     }
+    if (is_outdated(body)) {
+        bool again = may_ask_again(session, request);
+
+        renew(session, request);
+        if (again) {
+            request->renewed = true;
+            session->out.count = 0; /* what was answered for the server is answered again */
+            throw_away(request);
+            return;
+        }
+    }
     request->failed = true;
     session->exchange_failed = true;
+    session->parse_failed = session->take.server->answering == OWED_PARSE;
     forget_made(session, request);
     if (session->copying) {
         session->copying = false;
@@ -184,6 +232,10 @@ static void see_tag(struct session *session, struct slice tag)
     if (all || slice_is(tag, "DEALLOCATE ALL")) {
         server_forget_statements(session->take.server);
         names_clear(&session->names);
+    }
+    if (all || slice_is(tag, "DISCARD SEQUENCES")) {
+        session->pins &= ~PIN_BIT(PIN_SEQUENCES);
+        session->take.server->sequences_of = 0;
     }
     if (makes_or_drops_names(session->request, tag))
         session->changes_done++;
@@ -338,7 +390,8 @@ static void ready(void *owner, uint8_t status)
             steps_failed(session);
             return;
         }
-        request->avoid_replica = request->trail.asked_again = true;
+        request->avoid_replica |= !request->renewed;
+        request->trail.asked_again = true;
         begin_again(session, request);
         steps_again(session, STEP_ROUTE);
         return;
@@ -347,7 +400,7 @@ static void ready(void *owner, uint8_t status)
         outbox_put(session, buf_slice(&request->held));
     session->status = status;
     if (session->exchange_failed)
-        names_fail(&session->names, session->changes_done);
+        names_fail(&session->names, session->changes_done, session->parse_failed);
     else if (request && session->changes)
         answer_prove(session, request);
     if (request)

@@ -56,6 +56,7 @@ static void make_new(struct request *request)
     request->err.sqlstate[0] = '\0';
     request->verdict = (struct verdict){.tier = -1};
     request->alone = request->write = request->cacheable = request->ddl = false;
+    request->asks_sequences = request->renewed = false;
     request->asked = request->leads = request->snapshot = request->moves = false;
     request->node = NULL;
     request->avoid_replica = false;
@@ -178,7 +179,8 @@ static bool add_parse(struct session *session, struct message *message, struct s
         message->statement = statement_ref(names_find(&session->names, parse.name));
         return true;
     }
-    message->statement = statement_of(&session->database->statements, parse.text, parse.oids);
+    message->statement =
+        statement_of(&session->database->statements, parse.text, parse.oids, session->parsing);
     names_set(&session->names, parse.name, message->statement, session->changes++);
     return true;
 }

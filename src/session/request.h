@@ -56,9 +56,10 @@ struct request {
     struct verdict verdict;
     bool alone; /* the whole of an autocommit transaction: one statement, plain */
     bool write, cacheable;
-    bool snapshot; /* the first of a transaction that may live on a replica */
-    bool moves;    /* to whatever node was chosen for it: its session held no server */
-    bool ddl;      /* may change the catalog */
+    bool asks_sequences; /* for what an earlier nextval of this session was */
+    bool snapshot;       /* the first of a transaction that may live on a replica */
+    bool moves;          /* to whatever node was chosen for it: its session held no server */
+    bool ddl;            /* may change the catalog */
     struct pinned pinned;
     struct footprint_read read;
     struct need need;
@@ -72,6 +73,7 @@ struct request {
     bool checking;    /* a replica's answer that was not looked at yet */
     bool holding;     /* a replica's answer is kept in `held` until it is whole */
     bool discard;     /* nothing of it reaches the client */
+    bool renewed;     /* its statement was outdated, and is prepared anew */
     bool passed;      /* a byte of it was handed to the client */
     bool cancelled;   /* a CancelRequest came while a replica was at work */
     bool failed;      /* the server said ErrorResponse */

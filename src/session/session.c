@@ -4,6 +4,7 @@
 #include "session/inventory.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "wire/write.h"
@@ -16,7 +17,7 @@ void session_ready(struct session *session)
 {
     names_settle(&session->names);
     session->changes = session->changes_done = 0;
-    session->exchange_failed = false;
+    session->exchange_failed = session->parse_failed = false;
     outbox_put(session, outbox_ready(session->status));
 }
 
@@ -227,10 +228,34 @@ static bool reads_otherwise(const struct session *session)
     return false;
 }
 
+/* Literals become values when a statement is parsed, by these settings. */
+static uint64_t hash_parsing(const struct vars *vars)
+{
+    static const char *const names[] = {"DateStyle",
+                                        "IntervalStyle",
+                                        "TimeZone",
+                                        "standard_conforming_strings",
+                                        "lc_monetary",
+                                        "array_nulls",
+                                        "xmloption",
+                                        "timezone_abbreviations",
+                                        "transform_null_equals",
+                                        "backslash_quote"};
+    uint64_t hash = 0;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        const struct var *var = vars_find(vars, slice_text(names[i]));
+
+        hash = hash_join(hash, var ? hash_slice(slice_text(var->value)) : 0);
+    }
+    return hash;
+}
+
 void session_touch_settings(struct session *session)
 {
     session->wanted = vars_hash(&session->vars, false);
     session->settings = vars_hash(&session->vars, true);
+    session->parsing = hash_parsing(&session->vars);
     session->blind = reads_otherwise(session);
 }
 

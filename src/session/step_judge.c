@@ -135,6 +135,8 @@ static void judge_one(struct session *session, struct request *request, struct k
 
     inventory_note(session, known, values, request->messages[0].use);
     note_code(session, request, known->shape);
+    if (known->shape->asks_sequences)
+        request->asks_sequences = session->database->asks_sequences = true;
     session->odd_transaction |= is_odd(session, known->shape);
     request->ddl |= is_ddl(known->shape);
     request->write |= !plan->read;

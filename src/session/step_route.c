@@ -133,7 +133,9 @@ enum outcome enter_take(struct session *session)
     session->take.done = took;
     session->take.owner = session;
     for (;;) {
-        if (pool_take(session_pool(session, request->node), &session->take) == TAKE_WAIT)
+        uint64_t same = request->asks_sequences ? session->sequences_on : 0;
+
+        if (pool_take(session_pool(session, request->node), &session->take, same) == TAKE_WAIT)
             return STEP_WAIT;
         if (!turn_back(session, request, NULL))
             break;

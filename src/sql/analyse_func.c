@@ -80,10 +80,10 @@ static void note_set_config(struct analysis *a, const PgQuery__FuncCall *call)
 
     if (a->plan_only)
         return;
-    a->facts->shape.session = true;
+    a->facts->shape.session |= !is_local(call);
     if (value >= 0)
-        facts_setting(a->facts, NULL, value);
-    else
+        facts_setting(a->facts, NULL, value, is_local(call));
+    else if (!is_local(call))
         analyse_leaves(a, LEAVES_SETTINGS | LEAVES_UNSEEN);
 }
 
@@ -232,7 +232,7 @@ void analyse_call(struct analysis *a, PgQuery__FuncCall *call)
     }
     if (is_builtin(schema)) {
         note_leaves(a, name);
-        if (strcmp(name, "set_config") == 0 && !is_local(call))
+        if (strcmp(name, "set_config") == 0)
             note_set_config(a, call);
     }
     analyse_exprs(a, call->args, call->n_args);

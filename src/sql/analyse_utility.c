@@ -88,9 +88,9 @@ static enum statement_kind transaction(struct analysis *a, PgQuery__TransactionS
 /* SESSION CHARACTERISTICS AS TRANSACTION. */
 static void set_characteristics(struct analysis *a)
 {
-    facts_setting(a->facts, "default_transaction_isolation", 0);
-    facts_setting(a->facts, "default_transaction_read_only", 0);
-    facts_setting(a->facts, "default_transaction_deferrable", 0);
+    facts_setting(a->facts, "default_transaction_isolation", 0, false);
+    facts_setting(a->facts, "default_transaction_read_only", 0, false);
+    facts_setting(a->facts, "default_transaction_deferrable", 0, false);
 }
 
 /* What is set back goes to a value that only the server knows, as does what it was before. */
@@ -106,7 +106,7 @@ static void note_setting(struct analysis *a, const PgQuery__VariableSetStmt *stm
     if (!given || !name || !*name)
         analyse_leaves(a, LEAVES_SETTINGS);
     if (name && *name)
-        facts_setting(a->facts, name, 0);
+        facts_setting(a->facts, name, 0, false);
     if (name && strcmp(name, "seed") == 0)
         analyse_leaves(a, LEAVES_SEED);
 }
@@ -130,6 +130,8 @@ static enum statement_kind set(struct analysis *a, PgQuery__VariableSetStmt *stm
     }
     analyse_exprs(a, stmt->args,
                   stmt->kind == PG_QUERY__VARIABLE_SET_KIND__VAR_SET_VALUE ? stmt->n_args : 0);
+    if (stmt->is_local && name && *name)
+        facts_setting(a->facts, name, 0, true);
     if (stmt->is_local)
         return STATEMENT_SET_LOCAL;
     if (stmt->kind == PG_QUERY__VARIABLE_SET_KIND__VAR_SET_MULTI && name &&

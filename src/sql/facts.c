@@ -228,9 +228,9 @@ void facts_function(struct facts *facts, const char *schema, const char *name, b
     buf_put(&facts->functions, &added, sizeof(added));
 }
 
-void facts_setting(struct facts *facts, const char *name, int value)
+void facts_setting(struct facts *facts, const char *name, int value, bool local)
 {
-    struct shape_setting added = {keep(facts, name), (int16_t)value};
+    struct shape_setting added = {keep(facts, name), (int16_t)value, local};
 
     if (COUNT(&facts->settings, struct shape_setting) == MAX_SETTINGS) {
         facts->shape.leaves |= LEAVES_SETTINGS | LEAVES_UNSEEN;

@@ -53,7 +53,7 @@ void facts_use(struct facts *facts, int16_t value, const char *column, const cha
 void facts_settle(struct facts *facts, uint64_t repeated, const struct values *values);
 
 /* A setting by its name, or by the value that names it (name NULL). */
-void facts_setting(struct facts *facts, const char *name, int value);
+void facts_setting(struct facts *facts, const char *name, int value, bool local);
 void facts_column(struct facts *facts, const char *name);
 void facts_type(struct facts *facts, const char *name);
 void facts_metric(struct facts *facts, const char *text);

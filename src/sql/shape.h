@@ -135,6 +135,7 @@ enum leaves {
 struct shape_setting {
     const char *name; /* NULL: `value` is the name */
     int16_t value;
+    bool local; /* until the end of the transaction */
 };
 
 struct shape {
@@ -160,7 +161,7 @@ struct shape {
     const char *const *metrics; /* aggregates as "avg(health_score)", in order of appearance */
     unsigned nmetrics;
 
-    const struct shape_setting *settings; /* set for longer than a transaction, or reset */
+    const struct shape_setting *settings; /* set or reset */
     unsigned nsettings;
     uint16_t leaves; /* enum leaves */
     uint16_t ends;   /* .. that the text may end */
