@@ -44,19 +44,19 @@ def turn(client, number, dice):
 
 def work(url, number, begun, over, faults):
     dice = random.Random(number)
-    try:
-        with psycopg.connect(url, autocommit=True, connect_timeout=30, prepare_threshold=None,
-                             application_name=f"crowd {number}") as client:
-            for name in NAMES:
-                client.pgconn.prepare(name, b"SELECT 'crowd %d: ' || $1" % number)
+    while not over.is_set() and len(faults) < 20:
+        try:
+            with psycopg.connect(url, autocommit=True, connect_timeout=30, prepare_threshold=None,
+                                 application_name=f"crowd {number}") as client:
+                for name in NAMES:
+                    client.pgconn.prepare(name, b"SELECT 'crowd %d: ' || $1" % number)
+                begun.set()
+                while not over.is_set():
+                    turn(client, number, dice)
+                    time.sleep(dice.uniform(0, 0.02))
+        except BaseException as fault:  # noqa: reported below, whatever it is
+            faults.append(f"crowd {number}: {fault!r}")
             begun.set()
-            while not over.is_set():
-                turn(client, number, dice)
-                time.sleep(dice.uniform(0, 0.02))
-    except BaseException as fault:  # noqa: reported below, whatever it is
-        faults.append(f"crowd {number}: {fault!r}")
-    finally:
-        begun.set()
 
 
 def main():

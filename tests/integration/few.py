@@ -33,7 +33,7 @@ def few(start, cluster, database):
                 "replicas": [{"url": cluster.replica.url(database=name), "priority": 1}]}
 
     proxy = start({"databases": {name: entry(name) for name in (database, "copied")},
-                   "pool": {"mode": "transaction", "size": SERVERS, "wait_timeout": "20s"}})
+                   "pool": {"mode": "transaction", "size": SERVERS, "wait_timeout": "10s"}})
     url = proxy.url(database=database)
     crowd = subprocess.Popen([sys.executable, str(HERE / "crowd.py"), url], stdin=subprocess.PIPE,
                              stdout=subprocess.PIPE, text=True, start_new_session=True)
