@@ -10,13 +10,9 @@ from few import npm_ci, program
 NODE = pathlib.Path(__file__).parent / "node"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def packages():
-    npm_ci(NODE)
-
-
-def results(script, url):
-    done = program(["node", script], cwd=NODE, timeout=120, check=False, env=dict(os.environ, DATABASE_URL=url))
+def results(script, url, folder=NODE, node="node"):
+    """What each test of a script returned, by its name."""
+    done = program([node, script], cwd=folder, timeout=120, check=False, env=dict(os.environ, DATABASE_URL=url))
     found = [json.loads(line) for line in done.stdout.splitlines()]
     failed = "\n\n".join(f"{r['name']}: {r['error']}" for r in found if not r["ok"])
     assert not failed, failed
@@ -26,6 +22,7 @@ def results(script, url):
 
 @pytest.mark.parametrize("script, at_least", [("extras.js", 19), ("postgres.js", 24)])
 def test_as_direct(cluster, few, database, script, at_least):
+    npm_ci(NODE)
     direct = results(script, cluster.primary.url(database=database))
     assert len(direct) >= at_least
     assert results(script, few.url(database=database)) == direct

@@ -366,6 +366,20 @@ def test_advisory_locks_of_the_session(connect):
     assert b.execute("SELECT pg_advisory_unlock(4711)").fetchone() == (True,)
 
 
+def test_a_changed_table_and_a_new_client(connect):
+    """Who prepares a statement after the change gets the table as it is, whoever has prepared the same text before."""
+    a, b = connect(autocommit=True), connect(autocommit=True)
+    a.execute("DROP TABLE IF EXISTS p3_changing; CREATE TABLE p3_changing (a int)")
+    a.execute("INSERT INTO p3_changing VALUES (1)")
+    for n in range(3):
+        for _ in range(15):
+            assert b.execute("SELECT * FROM p3_changing", prepare=True).fetchone() == (1,) + (n,) * n
+        a.execute(f"ALTER TABLE p3_changing ADD COLUMN b{n} int")
+        a.execute(f"UPDATE p3_changing SET {', '.join(f'b{k} = {n + 1}' for k in range(n + 1))}")
+        b.close()
+        b = connect(autocommit=True)
+
+
 def test_cancel(connect):
     c = connect(autocommit=True)
     timer = threading.Timer(0.3, c.cancel)
