@@ -150,6 +150,13 @@ static void look_at_anything(struct reader *reader)
     look_at(reader, CELL_ANY, false);
 }
 
+void footprint_read_anything(struct footprint_read *read)
+{
+    struct reader reader = {.read = read};
+
+    look_at_anything(&reader);
+}
+
 void footprint_read(const struct plan *plan, const struct pinned *pinned,
                     struct footprint_read *read)
 {

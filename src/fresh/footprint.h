@@ -34,6 +34,9 @@ struct footprint_write {
 void footprint_read(const struct plan *plan, const struct pinned *pinned,
                     struct footprint_read *read);
 
+/* A read of which nobody knows what it will look at. */
+void footprint_read_anything(struct footprint_read *read);
+
 /* Adds what one request writes to the union in `write`; `added` is overwritten with those cells
  * that were not in it. A union that is full becomes everything. */
 void footprint_write(const struct plan *plan, const struct pinned *pinned,

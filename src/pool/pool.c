@@ -387,9 +387,19 @@ struct pool *pool_of(struct pool_set *set, const struct pool_place *place)
     return pool;
 }
 
-enum take_verdict pool_take(struct pool *pool, struct take *take)
+static struct ring *find_idle(struct pool *pool, uint64_t same)
 {
-    struct ring *idle = ring_first(&pool->servers[SERVER_IDLE]);
+    struct ring *idle = &pool->servers[SERVER_IDLE];
+
+    for (struct ring *at = idle->next; same && at != idle; at = at->next)
+        if (RING_OF(at, struct server, link)->number == same)
+            return at;
+    return ring_first(idle);
+}
+
+enum take_verdict pool_take(struct pool *pool, struct take *take, uint64_t same)
+{
+    struct ring *idle = find_idle(pool, same);
 
     take->pool = pool;
     take->server = NULL;
@@ -412,7 +422,7 @@ void pool_give(struct take *take, bool used)
 {
     struct server *server = take->server;
 
-    if (server->worn || server->owed.doubtful) {
+    if (server->worn || server->owed.doubtful || vars_hurried(&server->vars)) {
         pool_drop(take);
         return;
     }

@@ -38,7 +38,8 @@ struct take {
     int64_t since;
 };
 enum take_verdict { TAKE_HAVE, TAKE_WAIT };
-enum take_verdict pool_take(struct pool *pool, struct take *take);
+/* `same`: the server of this number is preferred where it is idle; 0: any. */
+enum take_verdict pool_take(struct pool *pool, struct take *take, uint64_t same);
 /* Gives back a server that owes nothing and is outside a transaction. `used`: state of the client's
  * may be left on it, so it is reset before anyone else gets it. */
 void pool_give(struct take *take, bool used);

@@ -16,14 +16,16 @@ static struct slice copy(struct slice from)
     return slice_of(mem_text(from.at, from.len), from.len);
 }
 
-struct statement *statement_of(struct statements *in, struct slice text, struct slice oids)
+static struct statement *find_or_make(struct statements *in, struct slice text, struct slice oids,
+                                      uint32_t body, uint64_t under)
 {
-    uint64_t hash = hash_of(text, oids);
+    uint64_t hash = hash_join(hash_join(hash_of(text, oids), body), under);
     struct statement *statement;
 
     for (struct map_link *at = map_first(&in->map, hash); at; at = map_next(at)) {
         statement = MAP_OF(at, struct statement, link);
-        if (slice_same(statement->text, text) && slice_same(statement->oids, oids))
+        if (!statement->retired && statement->body == body && statement->under == under &&
+            slice_same(statement->text, text) && slice_same(statement->oids, oids))
             return statement_ref(statement);
     }
     statement = mem_new(sizeof(*statement));
@@ -33,11 +35,32 @@ struct statement *statement_of(struct statements *in, struct slice text, struct 
     statement->text = copy(text);
     statement->oids = copy(oids);
     statement->noids = (uint16_t)(oids.len / 4);
+    statement->body = body;
+    statement->under = under;
     statement->in = in;
     statement->refs = 1;
     map_add(&in->map, &statement->link, hash);
     in->bytes += sizeof(*statement) + text.len + oids.len;
     return statement;
+}
+
+struct statement *statement_of(struct statements *in, struct slice text, struct slice oids,
+                               uint64_t under)
+{
+    return find_or_make(in, text, oids, 0, under);
+}
+
+struct statement *statement_by_sql(struct statements *in, struct slice text, size_t body,
+                                   uint64_t under)
+{
+    return find_or_make(in, text, SLICE(""), (uint32_t)body, under);
+}
+
+struct statement *statement_renew(struct statement *statement)
+{
+    statement->retired = true;
+    return find_or_make(statement->in, statement->text, statement->oids, statement->body,
+                        statement->under);
 }
 
 struct statement *statement_ref(struct statement *statement)

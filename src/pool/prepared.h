@@ -13,13 +13,16 @@ struct statement {
     struct slice text; /* owned, without a NUL in the slice */
     struct slice oids; /* owned: parameter types as they stand in Parse */
     uint16_t noids;
+    uint32_t body; /* prepared by SQL: `text` follows PREPARE's name, and runs from here; else 0 */
     uint64_t proved; /* for which user and settings a server has accepted it; 0: for none yet */
     void *facts;     /* what the layer above knows of the text; freed through free_facts */
     void (*free_facts)(void *facts);
     /* private */
     struct map_link link;
     struct statements *in;
+    uint64_t under;
     unsigned refs;
+    bool retired;
 };
 
 struct statements {
@@ -28,8 +31,15 @@ struct statements {
     size_t bytes;
 };
 
-/* Found or made, and referenced. */
-struct statement *statement_of(struct statements *in, struct slice text, struct slice oids);
+/* Found or made, and referenced. `under`: a hash of the settings that decide what the text means
+ * when it is parsed. */
+struct statement *statement_of(struct statements *in, struct slice text, struct slice oids,
+                               uint64_t under);
+/* The same for "[(types)] AS query", as it stands behind PREPARE's name, the query at `body`. */
+struct statement *statement_by_sql(struct statements *in, struct slice text, size_t body,
+                                   uint64_t under);
+/* No Parse finds it any more: the next one makes a new one, which is returned, referenced. */
+struct statement *statement_renew(struct statement *statement);
 struct statement *statement_ref(struct statement *statement);
 void statement_unref(struct statement *statement);
 

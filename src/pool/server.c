@@ -96,9 +96,8 @@ static void forget_skipped(struct server *server)
     }
 }
 
-/* A statement that we believe it has is not there, or is there and should not be, or no longer
- * gives what it gave when it was prepared (PostgreSQL, plancache.c). Another server knows nothing
- * of that. */
+/* A statement that we believe it has is not there, or is there and should not be. Another server
+ * knows nothing of that. */
 static bool is_of_its_statements(const struct frame *frame, bool whole,
                                  const struct owed_entry *completed)
 {
@@ -108,10 +107,7 @@ static bool is_of_its_statements(const struct frame *frame, bool whole,
 
     if (slice_is(code, "26000"))
         return text.len && memmem(text.at, text.len, "\"pgtier_", 8);
-    if (slice_is(code, "42P05"))
-        return completed->kind == OWED_PARSE && completed->about;
-    return slice_is(code, "0A000") &&
-           slice_is(read_error_field(body, 'R'), "RevalidateCachedQuery");
+    return slice_is(code, "42P05") && completed->kind == OWED_PARSE && completed->about;
 }
 
 /* An error of ours leaves the server in a state that nobody knows. */
@@ -137,12 +133,15 @@ static void lose(struct server *server, const char *why)
     server->keeper->gone(server);
 }
 
-static void ready(struct server *server, enum owed_verdict verdict, uint8_t status)
+static void ready(struct server *server, enum owed_verdict verdict, uint8_t status,
+                  const void *about)
 {
     server->status = status;
     if (verdict == OWED_READY) {
         if (server->events)
             server->events->ready(server->owner, status);
+    } else if (server->events) {
+        server->events->ready_ours(server->owner, about);
     } else if (server->state == SERVER_RESET && owed_none(&server->owed) &&
                ring_empty(&server->cancels)) {
         server->keeper->settled(server);
@@ -155,11 +154,13 @@ static bool take_message(struct server *server, struct run *run, const struct fr
     struct owed_entry completed;
     bool whole = frame->whole.len == frame->total;
     uint8_t kind = owed_next_kind(&server->owed);
+    const void *about = owed_next_about(&server->owed);
     enum owed_verdict verdict = owed_reply(&server->owed, frame->type, &completed);
     bool ours = verdict == OWED_DROP || verdict == OWED_READY_OURS;
     struct slice name, value;
 
     server->answering = kind;
+    server->about = about;
     if (verdict == OWED_BROKEN) {
         hand_over(server, run);
         if (frame->type == REPLY_ERROR && whole)
@@ -170,9 +171,13 @@ static bool take_message(struct server *server, struct run *run, const struct fr
     }
     switch (frame->type) {
     case REPLY_ROW:
+        if (ours && whole && server->events)
+            server->events->seen(server->owner, frame->type, frame->whole, ours);
+        break;
     case REPLY_COPY_DATA:
         break;
     case REPLY_PARAMETER:
+        ours = owed_next_fate(&server->owed) == OWED_SWALLOW;
         if (whole && read_parameter_status(frame_body(frame), &name, &value))
             vars_set(&server->vars, name, value, true);
         server->matched = 0;
@@ -183,7 +188,8 @@ static bool take_message(struct server *server, struct run *run, const struct fr
     case REPLY_READY:
         hand_over(server, run);
         ready(server, verdict,
-              whole && frame->total > FRAME_HEAD ? frame->whole.at[FRAME_HEAD] : 'I');
+              whole && frame->total > FRAME_HEAD ? frame->whole.at[FRAME_HEAD] : 'I',
+              completed.about);
         hand_over_fakes(server, run);
         return true;
     default:
@@ -216,9 +222,11 @@ static size_t pass_part(struct server *server, struct run *run, struct slice in)
     return part.len;
 }
 
-static bool may_pass_in_parts(const struct frame *frame)
+static bool may_pass_in_parts(const struct server *server, const struct frame *frame)
 {
-    return frame->type == REPLY_ROW || frame->type == REPLY_COPY_DATA || frame->total > WHOLE_MAX;
+    if (frame->total > WHOLE_MAX || frame->type == REPLY_COPY_DATA)
+        return true;
+    return frame->type == REPLY_ROW && owed_next_fate(&server->owed) != OWED_SWALLOW;
 }
 
 /* Works off messages; returns how many bytes were used. */
@@ -241,7 +249,7 @@ static size_t take_messages(struct server *server, struct slice in)
             lose(server, "it sent a malformed message");
             break;
         }
-        if (state == FRAME_NONE || (state == FRAME_PART && !may_pass_in_parts(&frame)))
+        if (state == FRAME_NONE || (state == FRAME_PART && !may_pass_in_parts(server, &frame)))
             break;
         left = slice_skip(left, frame.whole.len);
         if (!take_message(server, &run, &frame))
@@ -448,6 +456,7 @@ void server_forget_statements(struct server *server)
 {
     prepared_clear(&server->prepared);
     server_set_unnamed(server, NULL);
+    server->kit = 0;
 }
 
 void server_forget_vars(struct server *server)

@@ -17,13 +17,16 @@ struct server;
  * `turn` or `ready` that follows. */
 struct server_events {
     /* A message that matters is about to be passed on or held back: errors, CommandComplete, row
-     * descriptions, CopyInResponse and so on; never DataRow and CopyData. `ours`: swallowed. */
+     * descriptions, CopyInResponse and so on; CopyData never, DataRow only of ours. `ours`: it is,
+     * or belongs to, what is swallowed. */
     void (*seen)(void *owner, uint8_t type, struct slice whole, bool ours);
     /* A run of bytes for the client, in order; `type` is that of its messages where all are
      * DataRow, else 0. Runs may begin and end inside a message. */
     void (*bytes)(void *owner, uint8_t type, struct slice run);
     /* ReadyForQuery for the client's Query or Sync; it is not in `bytes`. */
     void (*ready)(void *owner, uint8_t status);
+    /* ReadyForQuery for one of ours; `about` as it was given to owed_add. */
+    void (*ready_ours)(void *owner, const void *about);
     /* What was read is worked off: now is the time to send on. */
     void (*turn)(void *owner);
     /* The connection is gone; the holder gives it back with pool_drop before this returns. `fatal`
@@ -77,6 +80,10 @@ struct server {
     struct statement *unnamed; /* what its unnamed statement is, referenced; NULL: not known */
     struct buf welcome;        /* its ParameterStatus messages at login */
     uint8_t answering;         /* enum owed_kind of what the message that is `seen` answers */
+    const void *about;         /* .. and what that was owed for */
+    uint64_t kit;              /* for the layer above: which statements of its own it has */
+    uint64_t soiled_by;        /* a holder's number: something unseen of it may be left; 0: none */
+    uint64_t sequences_of;     /* .. whose nextval it was that currval would tell of */
     bool worn;                 /* to be closed rather than lent again */
     uint64_t queries;
     const struct server_events *events; /* NULL: nobody holds it */

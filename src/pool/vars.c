@@ -5,6 +5,9 @@
 #include "base/mem.h"
 
 #include <ctype.h>
+#include <stdlib.h>
+
+enum { HURRY_MS = 200 };
 
 static bool is_named(const struct var *var, struct slice name)
 {
@@ -115,31 +118,101 @@ static void put_set(struct buf *sql, const struct var *var)
     buf_printf(sql, ",false);");
 }
 
-bool vars_match(struct vars *server, const struct vars *session, struct buf *sql)
+static bool is_identity(const struct var *var)
 {
-    size_t before = buf_len(sql);
+    struct slice name = slice_text(var->name);
+
+    return slice_is_nocase(name, "role") || slice_is_nocase(name, "session_authorization");
+}
+
+static bool differs(const struct vars *vars, const struct var *wanted)
+{
+    const struct var *has = find(vars, slice_text(wanted->name));
+
+    return !has || strcmp(has->value, wanted->value) != 0;
+}
+
+/* The server's own identity again, if anything else is to change. */
+static void become_oneself(struct vars *server, const struct vars *session, struct buf *sql)
+{
+    bool changes = false, other = false;
 
     for (unsigned i = 0; i < server->count; i++) {
-        struct slice name = slice_text(server->at[i].name);
+        changes |= server->at[i].ours && !find(session, slice_text(server->at[i].name));
+        other |= server->at[i].ours && is_identity(&server->at[i]);
+    }
+    for (unsigned i = 0; i < session->count; i++)
+        changes |= differs(server, &session->at[i]);
+    if (!changes || !other)
+        return;
+    buf_printf(sql, "RESET SESSION AUTHORIZATION;RESET ROLE;");
+    vars_remove(server, SLICE("session_authorization"));
+    vars_remove(server, SLICE("role"));
+}
 
-        if (!server->at[i].ours || find(session, name))
+static void reset_others(struct vars *server, const struct vars *session, struct buf *sql)
+{
+    for (unsigned i = 0; i < server->count; i++) {
+        if (!server->at[i].ours || find(session, slice_text(server->at[i].name)))
             continue;
         buf_printf(sql, "RESET ");
         put_name(sql, server->at[i].name);
         buf_printf(sql, ";");
-        vars_remove(server, name);
+        vars_remove(server, slice_text(server->at[i].name));
         i--;
     }
-    for (unsigned i = 0; i < session->count; i++) {
-        const struct var *wanted = &session->at[i];
-        const struct var *has = find(server, slice_text(wanted->name));
+}
 
-        if (has && strcmp(has->value, wanted->value) == 0)
-            continue;
-        put_set(sql, wanted);
-        vars_set(server, slice_text(wanted->name), slice_text(wanted->value), false);
-    }
+static void set_wanted(struct vars *server, const struct var *wanted, struct buf *sql)
+{
+    if (!differs(server, wanted))
+        return;
+    put_set(sql, wanted);
+    vars_set(server, slice_text(wanted->name), slice_text(wanted->value), false);
+}
+
+static void set_identity(struct vars *server, const struct vars *session, struct slice name,
+                         struct buf *sql)
+{
+    const struct var *wanted = find(session, name);
+
+    if (wanted)
+        set_wanted(server, wanted, sql);
+}
+
+bool vars_match_some(struct vars *server, const struct vars *wanted, struct buf *sql)
+{
+    size_t before = buf_len(sql);
+
+    for (unsigned i = 0; i < wanted->count; i++)
+        if (!is_identity(&wanted->at[i]))
+            set_wanted(server, &wanted->at[i], sql);
+    set_identity(server, wanted, SLICE("session_authorization"), sql);
+    set_identity(server, wanted, SLICE("role"), sql);
     return buf_len(sql) > before;
+}
+
+bool vars_match(struct vars *server, const struct vars *session, struct buf *sql)
+{
+    size_t before = buf_len(sql);
+
+    become_oneself(server, session, sql);
+    reset_others(server, session, sql);
+    vars_match_some(server, session, sql);
+    return buf_len(sql) > before;
+}
+
+/* Milliseconds where no unit stands behind. */
+bool vars_hurried(const struct vars *server)
+{
+    const struct var *var = find(server, SLICE("statement_timeout"));
+    char *end;
+    unsigned long value;
+
+    if (!var || !var->ours)
+        return false;
+    value = strtoul(var->value, &end, 10);
+    return value > 0 && value < HURRY_MS && (!*end || strcmp(end, "ms") == 0);
 }
 
 static uint64_t hash_nocase(const char *text)

@@ -25,8 +25,13 @@ const struct var *vars_find(const struct vars *vars, struct slice name);
 bool vars_settable(struct slice name);
 /* Appends SET and RESET statements that make `server` as `session` wants it, to `sql`; false where
  * nothing differs. Settings of the server that the session does not name and that we once set are
- * reset. `server` is changed to what it will be. */
+ * reset. `server` is changed to what it will be. Who may set what depends on role and
+ * session_authorization: those are reset first and set last. */
 bool vars_match(struct vars *server, const struct vars *session, struct buf *sql);
+/* The same for those that `wanted` names, and no RESET. */
+bool vars_match_some(struct vars *server, const struct vars *wanted, struct buf *sql);
+/* A statement_timeout that may be too short for us to set anything back under it. */
+bool vars_hurried(const struct vars *server);
 /* Over names and values in any order; with `results` over those that may change a result's bytes.
  */
 uint64_t vars_hash(const struct vars *vars, bool results);

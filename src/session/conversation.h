@@ -8,17 +8,35 @@
 struct client_login;
 struct transaction;
 
+struct inventory;
+
 /* Why a session keeps its server outside of transactions. name, text */
 #define PINS(X)                                                                                    \
-    X(NONE, NULL)                                                                                  \
     X(POOLING, "session pooling")                                                                  \
-    X(STATE, "session state") /* SET, PREPARE, LISTEN, temporary tables, locks, cursors */
+    X(TEMPORARY, "temporary tables")                                                               \
+    X(LOCKS, "advisory locks")                                                                     \
+    X(CURSORS, "cursors WITH HOLD")                                                                \
+    X(PREPARED, "statements prepared by SQL")                                                      \
+    X(CHANNELS, "LISTEN")                                                                          \
+    X(LIBRARY, "a loaded library")                                                                 \
+    X(SEED, "a random seed")                                                                       \
+    X(OTHER, "a backup, a slot or a replication origin")                                           \
+    X(SEQUENCES, "currval and lastval")                                                            \
+    X(UNSEEN, "settings of names that code computes")                                              \
+    X(UNKNOWN, "what it has left is not known")
 
 enum pin {
 #define X(name, text) PIN_##name,
     PINS(X)
 #undef X
+        PIN_NONE
 };
+
+#define PIN_BIT(pin) (1u << (pin))
+/* Of the server's process: no DISCARD ALL ends them. */
+#define PINS_OF_PROCESS (PIN_BIT(PIN_LIBRARY) | PIN_BIT(PIN_SEED) | PIN_BIT(PIN_OTHER))
+/* With these a name may mean something else than for the others. */
+#define PINS_ODD (PIN_BIT(PIN_TEMPORARY) | PIN_BIT(PIN_UNSEEN) | PIN_BIT(PIN_UNKNOWN))
 
 enum { PARTS_MAX = 48 };
 
@@ -40,7 +58,8 @@ struct session {
     struct vars vars;
     struct vars startup; /* those that the client came with: where RESET goes back to */
     uint64_t wanted;     /* hash of vars, all of them */
-    uint64_t settings;   /* hash of vars */
+    uint64_t settings;   /* hash of vars that may change a result */
+    uint64_t parsing;    /* hash of vars that may change what a text means when it is parsed */
     uint32_t pid, secret;
     struct map_link key; /* in rooms.keys */
     bool in, ending;     /* logged in; on its way out */
@@ -53,21 +72,26 @@ struct session {
     bool working; /* bytes are being worked off: no re-entrance */
 
     /* The conversation. */
-    uint8_t status;     /* as the client was last told: I, T, E */
-    bool midway;        /* extended messages went out that no Sync has ended */
-    bool skipping;      /* an error of ours: everything up to the Sync is passed over */
-    bool copying;       /* the server takes CopyData */
-    bool copy_failed;   /* .. and has said why it takes no more */
+    uint8_t status;   /* as the client was last told: I, T, E */
+    struct buf begin; /* the text of the BEGIN that began the transaction, while it may be needed */
+    bool begun;       /* .. which no server has been told yet */
+    bool snapshot;    /* READ ONLY and REPEATABLE READ: may live on a replica */
+    bool midway;      /* extended messages went out that no Sync has ended */
+    bool skipping;    /* an error of ours: everything up to the Sync is passed over */
+    bool copying;     /* the server takes CopyData */
+    bool copy_failed; /* .. and has said why it takes no more */
     bool copy_extended; /* .. from an Execute */
     /* From one ReadyForQuery to the next: how many Parses and Closes went out and came back. */
     unsigned changes, changes_done;
-    bool exchange_failed;
-    bool odd;    /* settings are not known any more: names mean what nobody knows */
-    bool blind;  /* its texts may mean something else than they seem to: encoding, strings */
-    bool soiled; /* its server may keep something of it that nobody saw: to be reset */
-    bool odd_transaction; /* .. until the transaction ends */
+    bool exchange_failed, parse_failed;
+    bool blind; /* its texts may mean something else than they seem to: encoding, strings */
+    bool soils; /* its transaction may leave a setting that nobody sees */
+    bool odd_transaction; /* until its end names mean what nobody knows */
+    bool rewinds;         /* RESET in a transaction: the values of `startup` are to be set in it */
     bool anew; /* until ReadyForQuery: settings went back to `startup`, which no server knows of */
-    enum pin pin;
+    unsigned pins;               /* PIN_BIT of each */
+    uint64_t sequences_on;       /* number of the server that has what its currval tells of */
+    struct inventory *inventory; /* of what it has left on its server; NULL: nothing in doubt */
     struct names names;
     struct take take;                /* a server, or the wish for one */
     struct node *node;               /* whose server it is */
@@ -110,10 +134,21 @@ void input_refuse_size(struct session *session, size_t total);
 /* console.c: the same for the virtual database. */
 size_t console_take(struct session *session, struct slice left);
 
+/* begin.c: a BEGIN takes no server before the first statement, which decides where it lives. */
+/* True where the request was answered: a lone BEGIN, or the end of a transaction that no server has
+ * been told of. A statement in one that has failed is refused: request.err. */
+bool begin_answers(struct session *session, struct request *request);
+/* The transaction is over, or is not ours to begin. */
+void begin_forget(struct session *session);
+
 /* outbox.c: what is put must stay valid until the flush. */
 void outbox_put(struct session *session, struct slice bytes);
 void outbox_flush(struct session *session);
 struct slice outbox_ready(uint8_t status);
+
+/* step_route.c */
+/* The server goes back, unless something of the client's is still on it. */
+void session_part(struct session *session);
 
 /* steps.c */
 /* Starts the way of session.request. */
@@ -142,6 +177,8 @@ void leave_take(struct session *session, bool ok);
 enum outcome enter_relay(struct session *session);
 
 /* step_answer.c */
+/* Answers a request of one command without a server. */
+void answer_command(struct session *session, const struct request *request, const char *tag);
 /* The server has accepted every Parse of the request. */
 void answer_prove(struct session *session, const struct request *request);
 
@@ -152,6 +189,8 @@ struct pool *session_pool(struct session *session, struct node *node);
 /* Messages of a COPY, or the rest of a large message, on their way to the server. */
 void relay_pass(struct session *session, struct slice bytes);
 extern const struct server_events reply_events;
+/* What a server owes for settings that we put in front. */
+extern const char owed_settings[];
 
 /* transaction.c */
 /* These cells are about to be written. */

@@ -1,6 +1,7 @@
 /* What a client sends, taken apart into requests, COPY data and what is too large to be held. Knows
  * where messages end and which belong together, not what they mean. */
 #include "session/conversation.h"
+#include "session/inventory.h"
 
 #include "wire/frame.h"
 #include "wire/read.h"
@@ -288,7 +289,7 @@ static size_t work_once(struct session *session, struct slice left)
         return pass(session, left);
     if (session->copying)
         return take_copy(session, left);
-    if (session->request)
+    if (session->request || inventory_is_out(session))
         return 0;
     if (session->skipping)
         return skip(session, left);

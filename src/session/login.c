@@ -167,7 +167,7 @@ static void took_server(struct session *session)
     struct pool *pool = session_pool(session, topology_node(session->database->topology, 0));
 
     if (session->rooms->session_pooling) {
-        session->pin = PIN_POOLING;
+        session->pins = PIN_BIT(PIN_POOLING);
         session->node = topology_node(session->database->topology, 0);
         server_hold(session->take.server, &reply_events, session);
     } else {
@@ -202,7 +202,7 @@ static void fetch_welcome(struct client_login *login)
     }
     session->take.done = take_done;
     session->take.owner = session;
-    if (pool_take(pool, &session->take) == TAKE_HAVE)
+    if (pool_take(pool, &session->take, 0) == TAKE_HAVE)
         took_server(session);
 }
 

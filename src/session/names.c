@@ -54,6 +54,50 @@ struct statement *names_find(const struct names *names, struct slice name)
     return named ? named->statement : NULL;
 }
 
+struct walk {
+    void (*each)(void *with, struct slice name, struct statement *statement);
+    void *with;
+};
+
+static void walk_one(struct map_link *link, void *with)
+{
+    const struct named *named = MAP_OF(link, struct named, link);
+    const struct walk *walk = with;
+
+    walk->each(walk->with, slice_of(named->name, named->len), named->statement);
+}
+
+void names_each(struct names *names,
+                void (*each)(void *with, struct slice name, struct statement *statement),
+                void *with)
+{
+    struct walk walk = {each, with};
+
+    map_each(&names->map, walk_one, &walk);
+}
+
+struct replacement {
+    struct statement *old, *by;
+};
+
+static void replace_one(struct map_link *link, void *with)
+{
+    struct named *named = MAP_OF(link, struct named, link);
+    const struct replacement *replacement = with;
+
+    if (named->statement != replacement->old)
+        return;
+    named->statement = statement_ref(replacement->by);
+    statement_unref(replacement->old);
+}
+
+void names_replace(struct names *names, struct statement *old, struct statement *by)
+{
+    struct replacement replacement = {old, by};
+
+    map_each(&names->map, replace_one, &replacement);
+}
+
 /* NULL takes the name away. */
 static void set(struct names *names, struct slice name, struct statement *statement)
 {
@@ -123,14 +167,19 @@ static void forget_last(struct names *names)
     mem_free(change->name);
 }
 
-void names_fail(struct names *names, unsigned done)
+void names_fail(struct names *names, unsigned done, bool parse)
 {
+    bool unnamed = false;
+
     while (names->nchanges && names->changes[names->nchanges - 1].number >= done) {
         const struct names_change *change = &names->changes[names->nchanges - 1];
 
+        unnamed = parse && change->number == done && !change->len;
         set(names, slice_of(change->name, change->len), change->before);
         forget_last(names);
     }
+    if (unnamed)
+        set(names, SLICE(""), NULL);
 }
 
 void names_settle(struct names *names)

@@ -1,11 +1,15 @@
 /* Relay: builds what goes to the server (names of statements replaced, what it lacks put in front,
  * what it has answered for it) and sends it at once. Rows never pass here; see reply.c. */
 #include "session/conversation.h"
+#include "session/inventory.h"
+#include "session/prepare.h"
 #include "wire/frame.h"
 #include "wire/types.h"
 #include "wire/write.h"
 
 enum { COPY_UNDER = 4096, LOAD_PARTS = 64 };
+
+const char owed_settings[] = "settings";
 
 /* What goes to the server: small messages are copied together, large ones are pointed at. */
 struct load {
@@ -78,9 +82,47 @@ static void note_prepared(struct load *load, struct statement *statement)
     statement_unref(oldest);
 }
 
+/* What PREPARE made is told by PREPARE again, whose types are names: behind an Execute of the
+ * extended protocol, which ends no batch. */
+static void put_by_sql(struct load *load, struct statement *statement, struct slice name)
+{
+    static const struct slice own = {(const uint8_t *)"pgtier_prepare", 14};
+    struct buf sql = {0};
+    size_t begin;
+
+    buf_printf(&sql, "PREPARE ");
+    buf_put_slice(&sql, name);
+    buf_put_slice(&sql, statement->text);
+    write_parse(load->scratch, own, buf_slice(&sql), SLICE(""));
+    owe(load, OWED_PARSE, OWED_SWALLOW, 0);
+    write_bind(load->scratch, own, own, slice_of("\0\0\0\0\0\0", 6), 0);
+    owe(load, OWED_BIND, OWED_SWALLOW, 0);
+    begin = write_begin(load->scratch, MSG_EXECUTE);
+    write_cstr(load->scratch, own);
+    write_u32(load->scratch, 0);
+    write_end(load->scratch, begin);
+    owe(load, OWED_EXECUTE, OWED_SWALLOW, 0);
+    write_target(load->scratch, MSG_CLOSE, 'P', own);
+    owe(load, OWED_CLOSE, OWED_SWALLOW, 0);
+    write_target(load->scratch, MSG_CLOSE, 'S', own);
+    owe(load, OWED_CLOSE, OWED_SWALLOW, 0);
+    buf_clear(&sql);
+}
+
+static void put_sync(struct load *load)
+{
+    write_empty(load->scratch, MSG_SYNC);
+    owe(load, OWED_SYNC, OWED_SWALLOW, 0);
+}
+
 static void put_parse(struct load *load, struct statement *statement, bool named,
                       enum owed_fate fate)
 {
+    if (statement->body) {
+        put_by_sql(load, statement, slice_text(statement->name));
+        note_prepared(load, statement);
+        return;
+    }
     write_parse(load->scratch, named ? slice_text(statement->name) : SLICE(""), statement->text,
                 statement->oids);
     owe(load, OWED_PARSE, fate, named ? statement->id : 0);
@@ -172,6 +214,69 @@ static void load_execute(struct load *load, const struct request *request, struc
     owe(load, OWED_EXECUTE, OWED_FORWARD, 0);
 }
 
+/* The name that stands in a text, as a Parse has it. */
+static void spell_name(struct buf *out, const struct message *message, struct slice whole)
+{
+    struct slice word =
+        slice_first(slice_skip(whole, FRAME_HEAD + message->name_at), message->name_len);
+    bool quoted = word.len && word.at[0] == '"';
+
+    for (size_t i = quoted; i + quoted < word.len; i++) {
+        uint8_t c = word.at[i];
+
+        if (!quoted && c >= 'A' && c <= 'Z')
+            c = (uint8_t)(c - 'A' + 'a');
+        buf_put(out, &c, 1);
+        i += quoted && c == '"';
+    }
+}
+
+/* A Query with another name in it. */
+static void put_renamed(struct load *load, const struct message *message, struct slice whole)
+{
+    struct slice text = slice_skip(whole, FRAME_HEAD);
+    size_t begin = write_begin(load->scratch, MSG_QUERY);
+
+    buf_put_slice(load->scratch, slice_first(text, message->name_at));
+    buf_put_slice(load->scratch, slice_text(message->statement->name));
+    buf_put_slice(load->scratch, slice_skip(text, message->name_at + message->name_len));
+    write_end(load->scratch, begin);
+}
+
+static void load_text(struct load *load, const struct message *message, struct slice whole)
+{
+    struct statement *statement = message->statement;
+    bool clashes = message->use == PREPARE_CLASHES;
+    struct buf name = {0};
+
+    if (message->use == PREPARE_RUNS && !prepared_has(&load->server->prepared, statement)) {
+        put_parse(load, statement, true, OWED_SWALLOW);
+        put_sync(load);
+    } else if (message->use == PREPARE_MAKES && prepared_has(&load->server->prepared, statement)) {
+        write_target(load->scratch, MSG_CLOSE, 'S', slice_text(statement->name));
+        owe(load, OWED_CLOSE, OWED_SWALLOW, 0);
+    } else if (message->use == PREPARE_MAKES) {
+        note_prepared(load, statement);
+    } else if (clashes) {
+        spell_name(&name, message, whole);
+        write_parse(load->scratch, buf_slice(&name), SLICE(""), SLICE(""));
+        owe(load, OWED_PARSE, OWED_SWALLOW, 0);
+        put_sync(load);
+    }
+    owe(load, OWED_QUERY, OWED_FORWARD, message->use == PREPARE_MAKES ? statement->id : 0);
+    if (message->use == PREPARE_NONE || clashes)
+        put(load, whole);
+    else
+        put_renamed(load, message, whole);
+    server_set_unnamed(load->server, NULL);
+    if (clashes) {
+        write_target(load->scratch, MSG_CLOSE, 'S', buf_slice(&name));
+        owe(load, OWED_CLOSE, OWED_SWALLOW, 0);
+        put_sync(load);
+    }
+    buf_clear(&name);
+}
+
 static void load_message(struct load *load, const struct request *request,
                          const struct message *message)
 {
@@ -195,14 +300,82 @@ static void load_message(struct load *load, const struct request *request,
         owe(load, OWED_SYNC, OWED_FORWARD, 0);
         break;
     case MSG_QUERY:
-        server_set_unnamed(load->server, NULL);
-        owe(load, OWED_QUERY, OWED_FORWARD, 0);
-        break;
+        load_text(load, message, whole);
+        return;
     case MSG_FUNCTION:
         owe(load, OWED_FUNCTION, OWED_FORWARD, 0);
         break;
     }
     put(load, whole);
+}
+
+/* ---- texts that speak of names and are not rewritten ---- */
+
+struct spelling {
+    struct load *load;
+    const struct request *request;
+    bool ends;
+};
+
+static void put_quoted(struct buf *out, struct slice name)
+{
+    buf_put(out, "\"", 1);
+    for (size_t i = 0; i < name.len; i++)
+        buf_put(out, name.at[i] == '"' ? "\"\"" : (const char *)&name.at[i],
+                name.at[i] == '"' ? 2 : 1);
+    buf_put(out, "\"", 1);
+}
+
+static void spell(void *with, struct slice name, struct statement *statement)
+{
+    struct spelling *spelling = with;
+    struct load *load = spelling->load;
+    struct buf quoted = {0};
+
+    if (!prepare_occurs(spelling->request, name))
+        return;
+    if (spelling->ends) {
+        write_target(load->scratch, MSG_CLOSE, 'S', name);
+        owe(load, OWED_CLOSE, OWED_SWALLOW, 0);
+    } else if (statement->body) {
+        put_quoted(&quoted, name);
+        put_by_sql(load, statement, buf_slice(&quoted));
+        buf_clear(&quoted);
+    } else {
+        write_parse(load->scratch, name, statement->text, statement->oids);
+        owe(load, OWED_PARSE, OWED_SWALLOW, 0);
+    }
+}
+
+/* The names that occur in it are the server's as well while it runs. */
+static void load_spelled(struct load *load, struct session *session, const struct request *request,
+                         bool ends)
+{
+    struct spelling spelling = {load, request, ends};
+
+    if (!request->spells || request->open || session->midway || load->server->status == 'E')
+        return;
+    names_each(&session->names, spell, &spelling);
+    put_sync(load);
+}
+
+static void load_query(struct load *load, const struct buf *sql)
+{
+    write_query(load->scratch, buf_slice(sql));
+    owe(load, OWED_QUERY, OWED_SWALLOW, (uint64_t)(uintptr_t)owed_settings);
+    server_set_unnamed(load->server, NULL);
+}
+
+/* In a transaction a RESET has gone to the server's own values, not to those that the client came
+ * with. */
+static void load_startup(struct load *load, struct session *session)
+{
+    struct buf sql = {0};
+
+    session->rewinds = false;
+    if (vars_match_some(&load->server->vars, &session->startup, &sql))
+        load_query(load, &sql);
+    buf_clear(&sql);
 }
 
 /* Makes the server's settings those of the session, ahead of its first message. */
@@ -211,15 +384,47 @@ static void load_settings(struct load *load, struct session *session)
     struct server *server = load->server;
     struct buf sql = {0};
 
-    if (server->matched == session->wanted || server->status != 'I' || session->midway)
+    if (server->status == 'T' && session->rewinds && !session->midway)
+        load_startup(load, session);
+    if (server->status != 'I' || session->midway)
         return;
-    if (vars_match(&server->vars, &session->vars, &sql)) {
-        write_query(load->scratch, buf_slice(&sql));
-        owe(load, OWED_QUERY, OWED_SWALLOW, 0);
-        server_set_unnamed(server, NULL);
+    if (server->soiled_by && server->soiled_by != session->number) {
+        buf_printf(&sql, "RESET ALL;");
+        vars_clear(&server->vars);
+        server->matched = 0;
     }
+    server->soiled_by = 0;
+    if (server->matched != session->wanted)
+        vars_match(&server->vars, &session->vars, &sql);
+    if (buf_len(&sql))
+        load_query(load, &sql);
     buf_clear(&sql);
     server->matched = session->wanted;
+}
+
+/* What another session's nextval has left is nobody else's. */
+static void load_sequences(struct load *load, struct session *session,
+                           const struct request *request)
+{
+    struct server *server = load->server;
+    struct buf sql = {0};
+
+    if (!request->asks_sequences || !server->sequences_of ||
+        server->sequences_of == session->number || server->status != 'I' || session->midway)
+        return;
+    buf_printf(&sql, "DISCARD SEQUENCES");
+    load_query(load, &sql);
+    buf_clear(&sql);
+    server->sequences_of = 0;
+}
+
+/* The server's first of the transaction. */
+static void load_begin(struct load *load, struct session *session)
+{
+    if (!session->begun)
+        return;
+    load_query(load, &session->begin);
+    session->begun = false;
 }
 
 enum outcome enter_relay(struct session *session)
@@ -230,8 +435,8 @@ enum outcome enter_relay(struct session *session)
     bool replica = session->node->role == NODE_REPLICA;
 
     request->trail.source = replica ? SOURCE_REPLICA : SOURCE_PRIMARY;
-    request->holding = replica;
-    request->checking = replica && request->verdict.freshness == FRESH_CAUSAL;
+    request->holding = replica && request->moves;
+    request->checking = request->holding && request->verdict.freshness == FRESH_CAUSAL;
     /* An answer that may be old is nobody's but the asker's. */
     if (replica && !request->checking && request->leads) {
         cache_drop(&request->ask);
@@ -239,8 +444,15 @@ enum outcome enter_relay(struct session *session)
     }
     server_hold(server, &reply_events, session);
     load_settings(&load, session);
+    load_sequences(&load, session, request);
+    load_begin(&load, session);
+    load_spelled(&load, session, request, false);
+    if (request->spells)
+        prepare_drop(session, request);
     for (unsigned i = 0; i < request->nmessages; i++)
         load_message(&load, request, &request->messages[i]);
+    load_spelled(&load, session, request, true);
+    inventory_ride(session, request, load.scratch);
     session->passing = request->later;
     session->passing_drop = false;
     if (request->open)

@@ -2,6 +2,8 @@
  * request leads a flight, and passed on without copying. A replica's answer is held until it is
  * known that no write has overtaken it. */
 #include "session/conversation.h"
+#include "session/inventory.h"
+#include "session/prepare.h"
 #include "wire/frame.h"
 #include "wire/read.h"
 #include "wire/types.h"
@@ -34,20 +36,77 @@ static bool is_for_good(struct slice sqlstate)
            slice_is(sqlstate, "55000");
 }
 
+/* A statement no longer gives what it gave when it was prepared (PostgreSQL, plancache.c): it is
+ * prepared anew under another name, for whoever asks from now on. */
+static void renew(struct session *session, const struct request *request)
+{
+    for (unsigned i = 0; i < request->nmessages; i++) {
+        struct message *message = &request->messages[i];
+        struct statement *old = message->statement, *new;
+
+        if (!old || (message->type != MSG_BIND && message->type != MSG_QUERY))
+            continue;
+        new = statement_renew(old);
+        names_replace(&session->names, old, new);
+        for (unsigned j = 0; j < request->nmessages; j++) {
+            if (request->messages[j].statement != old)
+                continue;
+            request->messages[j].statement = statement_ref(new);
+            statement_unref(old);
+        }
+        statement_unref(new);
+    }
+}
+
+/* Outside of a transaction, and where the client is told of the new columns, it may be asked again
+ * as if nothing had been. */
+static bool may_ask_again(const struct session *session, const struct request *request)
+{
+    return session->status == 'I' && !session->midway && request->plain && !request->passed &&
+           !request->renewed && (request->describes || request->simple);
+}
+
+static bool is_outdated(struct slice body)
+{
+    return slice_is(read_error_field(body, 'C'), "0A000") &&
+           slice_is(read_error_field(body, 'R'), "RevalidateCachedQuery");
+}
+
+/* A PREPARE that failed has left nothing on the server. */
+static void forget_made(struct session *session, const struct request *request)
+{
+    if (request->simple && request->nmessages && request->messages[0].use == PREPARE_MAKES)
+        prepared_remove(&session->take.server->prepared, request->messages[0].statement->id);
+}
+
 static void see_error(struct session *session, struct request *request, struct slice body)
 {
     struct slice code = read_error_field(body, 'C');
 
     /* What was cancelled, or has run out of its time, is not begun anew elsewhere. */
-    if (is_from_replica(session) && !request->passed && !slice_is(code, "57014")) {
+    if (is_from_replica(session) && request->moves && !request->passed &&
+        !slice_is(code, "57014")) {
         if (is_for_good(code) && request->has_text &&
             !slice_is(read_error_field(body, 'R'), "RevalidateCachedQuery"))
             request->text.known->not_on_standby = true;
         throw_away(request);
         return;
     }
+    if (is_outdated(body)) {
+        bool again = may_ask_again(session, request);
+
+        renew(session, request);
+        if (again) {
+            request->renewed = true;
+            session->out.count = 0; /* what was answered for the server is answered again */
+            throw_away(request);
+            return;
+        }
+    }
     request->failed = true;
     session->exchange_failed = true;
+    session->parse_failed = session->take.server->answering == OWED_PARSE;
+    forget_made(session, request);
     if (session->copying) {
         session->copying = false;
         session->copy_failed = session->copy_extended;
@@ -66,7 +125,7 @@ static void refuse_settings(struct session *session, struct slice body)
     session_fatal(session, &err);
 }
 
-static void see_setting(struct session *session, struct slice whole)
+static void see_setting(struct session *session, struct slice whole, bool ours)
 {
     struct slice name, value;
     const struct var *known;
@@ -82,6 +141,9 @@ static void see_setting(struct session *session, struct slice whole)
             return;
         vars_set(&session->vars, name, value, true);
         session_touch_settings(session);
+    } else if (ours) {
+        /* Of what the client has been told before: who one is comes back with the settings. */
+        return;
     }
     outbox_put(session, whole);
 }
@@ -100,6 +162,7 @@ static void start_anew(struct session *session, const struct var *var)
     struct buf out = {0};
 
     session->anew = true;
+    session->rewinds |= session->take.server->status == 'T';
     if (known && slice_is(value, known->value))
         return;
     vars_set(&session->vars, name, value, false);
@@ -144,9 +207,18 @@ static void start_settings_anew(struct session *session, const char *name)
         for (unsigned i = 0; i < session->startup.count; i++)
             start_anew(session, &session->startup.at[i]);
         server_forget_vars(session->take.server);
-        session->soiled = true; /* it may have been another one than all */
+        session->pins &= ~PIN_BIT(PIN_UNSEEN);
     }
     session_touch_settings(session);
+}
+
+static bool makes_or_drops_names(const struct request *request, struct slice tag)
+{
+    if (!request || !request->simple || !request->nmessages)
+        return false;
+    if (slice_is(tag, "PREPARE"))
+        return request->messages[0].use == PREPARE_MAKES;
+    return request->spells && slice_is(tag, "DEALLOCATE");
 }
 
 /* Some commands change what we believe of transaction, statements and settings, wherever they stand
@@ -161,6 +233,12 @@ static void see_tag(struct session *session, struct slice tag)
         server_forget_statements(session->take.server);
         names_clear(&session->names);
     }
+    if (all || slice_is(tag, "DISCARD SEQUENCES")) {
+        session->pins &= ~PIN_BIT(PIN_SEQUENCES);
+        session->take.server->sequences_of = 0;
+    }
+    if (makes_or_drops_names(session->request, tag))
+        session->changes_done++;
     if (slice_is(tag, "SET"))
         session->anew = false;
     if (all || slice_is(tag, "RESET") || (slice_is(tag, "SET") && default_of(session->request)))
@@ -185,7 +263,11 @@ static void seen(void *owner, uint8_t type, struct slice whole, bool ours)
     struct slice body = slice_skip(whole, FRAME_HEAD);
 
     if (type == REPLY_PARAMETER) {
-        see_setting(session, whole);
+        see_setting(session, whole, ours);
+        return;
+    }
+    if (ours && inventory_is_out(session) && session->take.server->answering != OWED_QUERY) {
+        inventory_seen(session, type, whole);
         return;
     }
     if ((type == REPLY_PARSE || type == REPLY_CLOSE) && !ours)
@@ -198,9 +280,9 @@ static void seen(void *owner, uint8_t type, struct slice whole, bool ours)
         return;
     switch (type) {
     case REPLY_ERROR:
-        if (ours)
+        if (ours && session->take.server->about == owed_settings)
             refuse_settings(session, body);
-        else
+        else if (!ours)
             see_error(session, request, body);
         break;
     case REPLY_COMPLETE:
@@ -284,6 +366,16 @@ static void bytes(void *owner, uint8_t type, struct slice run)
         outbox_put(session, run);
 }
 
+/* Its transaction begins anew elsewhere. */
+static void begin_again(struct session *session, const struct request *request)
+{
+    if (!request->snapshot)
+        return;
+    session->begun = true;
+    pool_drop(&session->take);
+    session->node = NULL;
+}
+
 static void ready(void *owner, uint8_t status)
 {
     struct session *session = owner;
@@ -298,7 +390,9 @@ static void ready(void *owner, uint8_t status)
             steps_failed(session);
             return;
         }
-        request->avoid_replica = request->trail.asked_again = true;
+        request->avoid_replica |= !request->renewed;
+        request->trail.asked_again = true;
+        begin_again(session, request);
         steps_again(session, STEP_ROUTE);
         return;
     }
@@ -306,11 +400,21 @@ static void ready(void *owner, uint8_t status)
         outbox_put(session, buf_slice(&request->held));
     session->status = status;
     if (session->exchange_failed)
-        names_fail(&session->names, session->changes_done);
+        names_fail(&session->names, session->changes_done, session->parse_failed);
     else if (request && session->changes)
         answer_prove(session, request);
     if (request)
         steps_answered(session);
+}
+
+static void ready_ours(void *owner, const void *about)
+{
+    struct session *session = owner;
+
+    if (!inventory_taken(session, about) || session->request)
+        return;
+    session_part(session);
+    session_go_on(session);
 }
 
 static void turn(void *owner)
@@ -344,8 +448,9 @@ static void lost(void *owner, struct slice fatal)
 
     pool_drop(&session->take);
     session->node = NULL;
-    if (replica && request && !request->passed) {
+    if (replica && request && request->moves && !request->passed) {
         throw_away(request);
+        session->begun = request->snapshot;
         request->discard = false;
         request->avoid_replica = request->trail.asked_again = true;
         steps_again(session, STEP_ROUTE);
@@ -369,4 +474,4 @@ static void drained(void *owner)
     session_flow(owner);
 }
 
-const struct server_events reply_events = {seen, bytes, ready, turn, lost, drained};
+const struct server_events reply_events = {seen, bytes, ready, ready_ours, turn, lost, drained};

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "session/conversation.h"
+#include "session/prepare.h"
 #include "wire/frame.h"
 #include "wire/read.h"
 #include "wire/types.h"
@@ -46,7 +47,7 @@ static void make_new(struct request *request)
 {
     request->later = 0;
     request->open = request->simple = request->synced = request->unread = false;
-    request->plain = request->describes = request->unseen = false;
+    request->plain = request->describes = request->unseen = request->spells = false;
     request->nqueries = 0;
     request->results = (struct slice){0};
     request->at = 0;
@@ -55,11 +56,12 @@ static void make_new(struct request *request)
     request->err.sqlstate[0] = '\0';
     request->verdict = (struct verdict){.tier = -1};
     request->alone = request->write = request->cacheable = request->ddl = false;
-    request->asked = request->leads = false;
+    request->asks_sequences = request->renewed = false;
+    request->asked = request->leads = request->snapshot = request->moves = false;
     request->node = NULL;
     request->avoid_replica = false;
     request->checking = request->holding = request->discard = request->passed = false;
-    request->cancelled = request->soils = false;
+    request->cancelled = false;
     request->failed = request->rolled_back = false;
     request->trail = (struct trail){.tier = -1};
 }
@@ -109,6 +111,20 @@ struct slice request_slice(const struct request *request, const struct message *
     return slice_of(request->bytes.at + request->bytes.head + message->at, message->len);
 }
 
+struct slice request_text(const struct request *request)
+{
+    for (unsigned i = 0; i < request->nmessages; i++) {
+        const struct message *message = &request->messages[i];
+
+        if (message->type == MSG_QUERY)
+            return slice_of(request_slice(request, message).at + FRAME_HEAD,
+                            message->len - FRAME_HEAD - 1);
+        if (message->type == MSG_BIND && message->statement)
+            return message->statement->text;
+    }
+    return (struct slice){0};
+}
+
 static struct message *add(struct request *request)
 {
     if (request->nmessages == request->cap) {
@@ -136,7 +152,8 @@ static const struct known_text *facts_of(struct session *session, struct stateme
 
     if (statement->facts)
         return statement->facts;
-    found.known = shapes_find(&session->database->shapes, statement->text, &found.values);
+    found.known = shapes_find(&session->database->shapes,
+                              slice_skip(statement->text, statement->body), &found.values);
     size =
         offsetof(struct known_text, values.at) +
         (found.values.count < VALUES_MAX ? found.values.count : VALUES_MAX) * sizeof(struct value);
@@ -162,7 +179,8 @@ static bool add_parse(struct session *session, struct message *message, struct s
         message->statement = statement_ref(names_find(&session->names, parse.name));
         return true;
     }
-    message->statement = statement_of(&session->database->statements, parse.text, parse.oids);
+    message->statement =
+        statement_of(&session->database->statements, parse.text, parse.oids, session->parsing);
     names_set(&session->names, parse.name, message->statement, session->changes++);
     return true;
 }
@@ -348,9 +366,24 @@ static void copy_values(struct values *to, const struct values *from)
            (from->count < VALUES_MAX ? from->count : VALUES_MAX) * sizeof(struct value));
 }
 
-static bool read_query(struct session *session, struct request *request,
-                       const struct message *message, struct known_text *text,
-                       struct slice *results)
+/* A lone EXECUTE is what it runs, with values that nobody knows. */
+static void read_names(struct session *session, struct request *request, struct message *message,
+                       struct known_text *text)
+{
+    const struct known_text *facts;
+
+    prepare_read(session, request, message, text->known->shape);
+    if (!prepare_is_transparent(message, text->known->shape))
+        return;
+    facts = facts_of(session, message->statement);
+    known_shape_unref(text->known);
+    text->known = known_shape_ref(facts->known);
+    copy_values(&text->values, &facts->values);
+    text->values.complete = false;
+}
+
+static bool read_query(struct session *session, struct request *request, struct message *message,
+                       struct known_text *text, struct slice *results)
 {
     struct slice body = slice_skip(request_slice(request, message), FRAME_HEAD);
     const struct known_text *facts;
@@ -359,11 +392,13 @@ static bool read_query(struct session *session, struct request *request,
     if (message->type == MSG_QUERY) {
         text->known =
             shapes_find(&session->database->shapes, slice_first(body, body.len - 1), &text->values);
+        read_names(session, request, message, text);
         return true;
     }
     facts = facts_of(session, message->statement);
     text->known = known_shape_ref(facts->known);
     copy_values(&text->values, &facts->values);
+    request->spells |= prepare_is_spoken(facts->known->shape);
     if (!read_bind(body, &bind) || !bind_values(message->statement, &bind, &text->values))
         return false;
     *results = bind.results;
@@ -377,7 +412,7 @@ bool request_each(struct session *session, struct request *request,
     unsigned seen = 0;
 
     for (unsigned i = 0; i < request->nmessages; i++) {
-        const struct message *message = &request->messages[i];
+        struct message *message = &request->messages[i];
         bool first = seen == 0;
         struct known_text *text = &request->text, other;
         struct slice results = {0};

@@ -15,6 +15,8 @@ struct message {
     uint8_t what;                /* Describe, Close: S or P */
     uint32_t at, len;            /* in request.bytes */
     uint32_t rest;               /* Bind: offset in the body of what follows the names */
+    uint32_t name_at, name_len;  /* Query: the name in its text that `use` is about */
+    uint8_t use;                 /* .. enum prepare_use */
     struct statement *statement; /* referenced; NULL: none of that name */
 };
 
@@ -34,6 +36,7 @@ struct request {
     bool unread;       /* holds something that was not understood: a write to everything */
     bool unseen;       /* of a text that was not seen, so that it may leave anything behind */
     bool plain;        /* [Parse] Bind [Describe] Execute Sync, or one Query */
+    bool spells;       /* speaks of names of statements in texts that are not rewritten */
     bool describes;    /* its portal: the client wants the RowDescription */
     struct message *messages;
     unsigned nmessages, cap;
@@ -53,8 +56,10 @@ struct request {
     struct verdict verdict;
     bool alone; /* the whole of an autocommit transaction: one statement, plain */
     bool write, cacheable;
-    bool soils; /* may leave something on the server's session that nobody sees */
-    bool ddl;   /* may change the catalog */
+    bool asks_sequences; /* for what an earlier nextval of this session was */
+    bool snapshot;       /* the first of a transaction that may live on a replica */
+    bool moves;          /* to whatever node was chosen for it: its session held no server */
+    bool ddl;            /* may change the catalog */
     struct pinned pinned;
     struct footprint_read read;
     struct need need;
@@ -68,6 +73,7 @@ struct request {
     bool checking;    /* a replica's answer that was not looked at yet */
     bool holding;     /* a replica's answer is kept in `held` until it is whole */
     bool discard;     /* nothing of it reaches the client */
+    bool renewed;     /* its statement was outdated, and is prepared anew */
     bool passed;      /* a byte of it was handed to the client */
     bool cancelled;   /* a CancelRequest came while a replica was at work */
     bool failed;      /* the server said ErrorResponse */
@@ -96,6 +102,9 @@ void request_free_spare(struct rooms *rooms);
 
 /* The bytes of a message. */
 struct slice request_slice(const struct request *request, const struct message *message);
+
+/* The text that a request of one statement runs; empty where there is none. */
+struct slice request_text(const struct request *request);
 
 /* Calls `each` for every Query and Bind in order: its shape and its values. The first one's are
  * request.text. False where one's values could not be read. */

@@ -1,8 +1,10 @@
 /* One client's conversation: from its first byte to its end, in one place. What it sends is taken
  * apart in input.c; what a request does is in steps.c and its steps. */
 #include "session/conversation.h"
+#include "session/inventory.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "wire/write.h"
@@ -15,7 +17,7 @@ void session_ready(struct session *session)
 {
     names_settle(&session->names);
     session->changes = session->changes_done = 0;
-    session->exchange_failed = false;
+    session->exchange_failed = session->parse_failed = false;
     outbox_put(session, outbox_ready(session->status));
 }
 
@@ -89,8 +91,10 @@ static void closed(void *owner)
     vars_clear(&session->vars);
     vars_clear(&session->startup);
     vars_clear(&session->texts);
+    inventory_clear(session);
     names_clear(&session->names);
     buf_clear(&session->input);
+    buf_clear(&session->begin);
     mem_free(session->user);
     mem_free(session);
 }
@@ -132,10 +136,11 @@ static void part_with_server(struct session *session)
         pool_leave(&session->take);
         return;
     }
-    if (server->state == SERVER_TAKEN && server->status == 'I' && owed_none(&server->owed) &&
-        !server->owed.doubtful && !session->midway && !session_is_passing(session)) {
+    if (server->state == SERVER_TAKEN && server->status == 'I' && owed_ours(&server->owed) &&
+        !session->midway && !session_is_passing(session)) {
         transaction_end(session, false);
-        pool_give(&session->take, session->pin != PIN_NONE || session->soiled);
+        server->worn |= (session->pins & PINS_OF_PROCESS) != 0;
+        pool_give(&session->take, true);
         return;
     }
     transaction_lost(session, server->pid);
@@ -223,16 +228,41 @@ static bool reads_otherwise(const struct session *session)
     return false;
 }
 
+/* Literals become values when a statement is parsed, by these settings. */
+static uint64_t hash_parsing(const struct vars *vars)
+{
+    static const char *const names[] = {"DateStyle",
+                                        "IntervalStyle",
+                                        "TimeZone",
+                                        "standard_conforming_strings",
+                                        "lc_monetary",
+                                        "array_nulls",
+                                        "xmloption",
+                                        "timezone_abbreviations",
+                                        "transform_null_equals",
+                                        "backslash_quote"};
+    uint64_t hash = 0;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        const struct var *var = vars_find(vars, slice_text(names[i]));
+
+        hash = hash_join(hash, var ? hash_slice(slice_text(var->value)) : 0);
+    }
+    return hash;
+}
+
 void session_touch_settings(struct session *session)
 {
     session->wanted = vars_hash(&session->vars, false);
     session->settings = vars_hash(&session->vars, true);
+    session->parsing = hash_parsing(&session->vars);
     session->blind = reads_otherwise(session);
 }
 
 /* ---- for the console ---- */
 
-static const char *pin_text(enum pin pin)
+/* The first of them. */
+static const char *pin_text(unsigned pins)
 {
     static const char *const texts[] = {
 #define X(name, text) text,
@@ -240,7 +270,10 @@ static const char *pin_text(enum pin pin)
 #undef X
     };
 
-    return texts[pin];
+    for (unsigned pin = 0; pin < PIN_NONE; pin++)
+        if (pins & PIN_BIT(pin))
+            return texts[pin];
+    return NULL;
 }
 
 static const char *state_text(const struct session *session)
@@ -267,7 +300,7 @@ void session_each(struct rooms *rooms,
             .application_name = name ? name->value : "",
             .peer = session->client->peer,
             .state = state_text(session),
-            .pinned = pin_text(session->pin),
+            .pinned = pin_text(session->pins),
             .requests = session->requests,
             .connected = session->connected,
             .since = session->since,

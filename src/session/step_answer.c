@@ -152,7 +152,7 @@ static bool needs_no_server(const struct session *session, const struct request 
     return true;
 }
 
-static void answer_command(struct session *session, const struct request *request, const char *tag)
+void answer_command(struct session *session, const struct request *request, const char *tag)
 {
     struct buf out = {0};
 
@@ -180,30 +180,18 @@ static void answer_alone(struct session *session, const struct request *request)
     }
 }
 
-/* The text that a request of one statement runs. */
-static struct slice text_of(const struct request *request)
-{
-    for (unsigned i = 0; i < request->nmessages; i++) {
-        const struct message *message = &request->messages[i];
-
-        if (message->type == MSG_QUERY)
-            return slice_of(request_slice(request, message).at + FRAME_HEAD,
-                            message->len - FRAME_HEAD - 1);
-        if (message->type == MSG_BIND)
-            return message->statement->text;
-    }
-    return (struct slice){0};
-}
-
 /* A client's names are its own, and no server knows them: whoever drops one by SQL, as some drivers
  * do, is answered here. False: the name is not of a Parse, or the text is not so simple. */
 static bool drop_name(struct session *session, const struct request *request)
 {
     struct deallocate drop;
 
-    if (!request->plain || session->pin == PIN_STATE || session->status == 'E' ||
+    if (!request->plain || session->status == 'E' ||
         request->text.known->shape->statements[0] != STATEMENT_DEALLOCATE ||
-        !deallocate_read(text_of(request), &drop))
+        !deallocate_read(request_text(request), &drop))
+        return false;
+    /* Some that SQL has made may be the server's alone. */
+    if (drop.all && session->pins & PIN_BIT(PIN_PREPARED))
         return false;
     if (drop.all)
         names_clear(&session->names);
@@ -224,8 +212,11 @@ enum outcome enter_answer(struct session *session)
         answer_alone(session, request);
         return STEP_ANSWERED;
     }
-    if (request->has_text && request->nqueries == 1 && drop_name(session, request))
+    if (begin_answers(session, request) ||
+        (request->has_text && request->nqueries == 1 && drop_name(session, request)))
         return STEP_ANSWERED;
+    if (err_is_set(&request->err))
+        return STEP_FAILED;
     if (!request->cacheable)
         return STEP_ON;
     make_key(session, request);

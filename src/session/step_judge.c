@@ -1,6 +1,7 @@
 /* Inspect and judge: what the request is, and what the rules say of it. A request of several
  * statements is judged by all of them; nothing here knows of servers. */
 #include "session/conversation.h"
+#include "session/inventory.h"
 #include "wire/frame.h"
 #include "wire/types.h"
 
@@ -59,12 +60,6 @@ static bool is_ddl(const struct shape *shape)
     return false;
 }
 
-/* A setting whose value the server tells us of is followed, not feared. */
-static bool is_followed(const struct shape *shape)
-{
-    return shape->set_name && vars_settable(slice_text(shape->set_name));
-}
-
 static bool sets_config(const struct shape *shape)
 {
     for (unsigned i = 0; i < shape->nfunctions; i++)
@@ -81,19 +76,6 @@ static bool holds(const struct shape *shape, enum statement_kind kind)
     return false;
 }
 
-static void note_state(struct session *session, const struct shape *shape)
-{
-    bool local = holds(shape, STATEMENT_SET_LOCAL) || sets_config(shape);
-
-    if (local && !is_followed(shape))
-        session->odd_transaction = true;
-    if (!shape->session || is_followed(shape))
-        return;
-    session->odd = true;
-    if (session->pin == PIN_NONE)
-        session->pin = PIN_STATE;
-}
-
 /* A function of the user's may leave anything on the session. */
 static bool calls_volatile(const struct session *session, const struct shape *shape)
 {
@@ -107,6 +89,30 @@ static bool calls_volatile(const struct session *session, const struct shape *sh
             return true;
     }
     return false;
+}
+
+/* A name may mean something else for the rest of the transaction. */
+static bool is_odd(const struct session *session, const struct shape *shape)
+{
+    if (is_ddl(shape) || sets_config(shape) || holds(shape, STATEMENT_SET_LOCAL))
+        return true;
+    if (holds(shape, STATEMENT_SET) &&
+        !(shape->set_name && vars_settable(slice_text(shape->set_name))))
+        return true;
+    return calls_volatile(session, shape);
+}
+
+/* The code of a DO is a literal: what it may set stands in it. */
+static void note_code(struct session *session, const struct request *request,
+                      const struct shape *shape)
+{
+    if (!holds(shape, STATEMENT_DO))
+        return;
+    for (unsigned i = 0; i < request->nmessages; i++)
+        if (request->messages[i].type == MSG_QUERY)
+            inventory_note_code(session, request_slice(request, &request->messages[i]));
+        else if (request->messages[i].type == MSG_BIND && request->messages[i].statement)
+            inventory_note_code(session, request->messages[i].statement->text);
 }
 
 static void judge_first(struct session *session, struct request *request, const struct plan *plan,
@@ -127,11 +133,12 @@ static void judge_one(struct session *session, struct request *request, struct k
 {
     const struct plan *plan = database_plan(session->database, known);
 
-    note_state(session, known->shape);
-    if (is_ddl(known->shape) || calls_volatile(session, known->shape)) {
-        request->soils = session->odd_transaction = true;
-        request->ddl |= is_ddl(known->shape);
-    }
+    inventory_note(session, known, values, request->messages[0].use);
+    note_code(session, request, known->shape);
+    if (known->shape->asks_sequences)
+        request->asks_sequences = session->database->asks_sequences = true;
+    session->odd_transaction |= is_odd(session, known->shape);
+    request->ddl |= is_ddl(known->shape);
     request->write |= !plan->read;
     if (known == request->text.known && values == &request->text.values)
         judge_first(session, request, plan, values);
@@ -157,12 +164,27 @@ static void refuse_both(struct request *request, enum plan_reason reason)
     refuse_replica(request, reason);
 }
 
+/* The first statement of a transaction that reads one snapshot: whatever it reads later is to be as
+ * new as this one. */
+static bool takes_snapshot(const struct session *session, const struct request *request)
+{
+    return session->begun && session->snapshot && session->status == 'T' && request->plain &&
+           !request->write && request->has_text && request->text.known->shape->nstatements == 1 &&
+           !request->text.known->not_on_standby && !session->odd_transaction && !session->pins;
+}
+
 /* What of the session and of the request's form stands against cache and replica. */
 static void judge_form(struct session *session, struct request *request)
 {
+    if (takes_snapshot(session, request)) {
+        request->snapshot = request->verdict.route == ROUTE_REPLICA;
+        request->verdict.freshness = FRESH_CAUSAL;
+        refuse_cache(request, PLAN_TRANSACTION);
+        return;
+    }
     if (session->status != 'I' || session->midway)
         refuse_both(request, PLAN_TRANSACTION);
-    else if (session->odd || session->odd_transaction || session->pin == PIN_STATE)
+    else if (session->odd_transaction || session->pins & PINS_ODD)
         refuse_both(request, PLAN_SESSION);
     else if (request->nqueries > 1 ||
              (request->has_text && request->text.known->shape->nstatements > 1))
@@ -199,7 +221,8 @@ enum outcome enter_judge(struct session *session)
     }
     request->unread |= session->blind && request->nqueries;
     request->write |= request->unread;
-    request->soils |= request->unseen;
+    if (request->unseen || request->unread)
+        inventory_note_unread(session);
     request->ddl |= request->unread;
     if (!request->nqueries || request->unread)
         refuse_both(request, PLAN_PROTOCOL);

@@ -5,7 +5,7 @@
 /* What a session with settings of its own means by a name is not known. */
 static bool is_odd(const struct session *session)
 {
-    return session->odd || session->odd_transaction;
+    return session->pins & PINS_ODD || session->odd_transaction;
 }
 
 static void need_one(struct session *session, struct request *request, struct known_shape *known,
@@ -30,6 +30,9 @@ static void need_read(struct session *session, struct request *request)
 
     plan_pinned(plan, &request->text.values, &request->pinned);
     footprint_read(plan, &request->pinned, &request->read);
+    /* Nobody knows what its transaction will read. */
+    if (request->snapshot)
+        footprint_read_anything(&request->read);
     if (request->read.anything)
         request->cacheable = false;
     ledger_need(database->ledger, &request->read, request->cacheable, &request->need);
@@ -73,6 +76,7 @@ void leave_need(struct session *session, bool ok)
 
     (void)ok;
     if (session->status == 'I' && !session->midway) {
+        begin_forget(session);
         transaction_end(session, is_rolled_back(request));
         session->odd_transaction = false;
     }

@@ -1,6 +1,7 @@
 /* Route and take: which node, and over which of its servers. A replica that cannot be had now is no
  * reason to wait or to fail: the primary always may answer. */
 #include "session/conversation.h"
+#include "session/inventory.h"
 
 #include "route/choose.h"
 
@@ -50,6 +51,7 @@ enum outcome enter_route(struct session *session)
         return STEP_ON;
     }
     request->node = NULL;
+    request->moves = true;
     if (request->verdict.route == ROUTE_REPLICA && !request->avoid_replica)
         request->trail.primary = try_replica(session, request);
     if (!request->node)
@@ -131,7 +133,9 @@ enum outcome enter_take(struct session *session)
     session->take.done = took;
     session->take.owner = session;
     for (;;) {
-        if (pool_take(session_pool(session, request->node), &session->take) == TAKE_WAIT)
+        uint64_t same = request->asks_sequences ? session->sequences_on : 0;
+
+        if (pool_take(session_pool(session, request->node), &session->take, same) == TAKE_WAIT)
             return STEP_WAIT;
         if (!turn_back(session, request, NULL))
             break;
@@ -141,10 +145,10 @@ enum outcome enter_take(struct session *session)
     return STEP_ON;
 }
 
-/* A server is kept while it has something of this client's. */
+/* A server is kept while it has something of this client's, or may have. */
 static bool keeps_server(const struct session *session)
 {
-    return session->status != 'I' || session->midway || session->pin != PIN_NONE;
+    return session->status != 'I' || session->midway || session->pins || inventory_is_out(session);
 }
 
 /* What fails is rolled back with all that it set, unless it could commit in its midst. */
@@ -160,29 +164,41 @@ static bool leaves_nothing(const struct session *session, const struct request *
     return true;
 }
 
-void leave_take(struct session *session, bool ok)
+void session_part(struct session *session)
 {
-    struct request *request = session->request;
+    struct server *server = session->take.server;
 
-    (void)ok;
-    session->soiled |= request->soils && !(request->failed && leaves_nothing(session, request));
-    if (!session->take.server) {
-        pool_leave(&session->take);
-        return;
-    }
-    if (session->take.server->state != SERVER_TAKEN || !owed_none(&session->take.server->owed) ||
-        session->take.server->owed.doubtful) {
-        if (!session->midway)
-            pool_drop(&session->take);
-        return;
-    }
-    if (keeps_server(session))
+    if (!server || keeps_server(session))
         return;
     if (session_is_passing(session)) {
         session->passing_drop = true;
         pool_drop(&session->take);
         return;
     }
-    pool_give(&session->take, session->soiled);
-    session->soiled = false;
+    if (session->soils)
+        server->soiled_by = session->number;
+    session->soils = false;
+    pool_give(&session->take, false);
+}
+
+void leave_take(struct session *session, bool ok)
+{
+    struct request *request = session->request;
+    struct server *server = session->take.server;
+    bool failed = request->failed && leaves_nothing(session, request);
+
+    (void)ok;
+    if (!server) {
+        pool_leave(&session->take);
+        return;
+    }
+    if (server->state != SERVER_TAKEN || !owed_ours(&server->owed)) {
+        if (!session->midway)
+            pool_drop(&session->take);
+        return;
+    }
+    session->soils &= !failed;
+    if (session->status == 'I' && !session->midway)
+        inventory_end(session, failed);
+    session_part(session);
 }

@@ -70,7 +70,9 @@ static void finish(struct session *session, bool ok)
     }
     if (err_is_set(&request->err)) {
         request->failed = true;
-        names_fail(&session->names, session->changes_done);
+        names_fail(&session->names, session->changes_done, false);
+        if (session->begun && session->status == 'T')
+            session->status = 'E';
         write_error(&error, "ERROR", &request->err);
         outbox_put(session, buf_slice(&error));
         request->trail.bytes += buf_len(&error);

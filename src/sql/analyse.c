@@ -8,6 +8,18 @@ void analyse_give_up(struct analysis *a)
     a->writes = true;
 }
 
+void analyse_leaves(struct analysis *a, unsigned what)
+{
+    if (!a->plan_only)
+        a->facts->shape.leaves |= (uint16_t)what;
+}
+
+void analyse_ends(struct analysis *a, unsigned what)
+{
+    if (!a->plan_only)
+        a->facts->shape.ends |= (uint16_t)what;
+}
+
 enum statement_kind analyse_statement(struct analysis *a, PgQuery__Node *node)
 {
     enum statement_kind kind;
@@ -19,6 +31,7 @@ enum statement_kind analyse_statement(struct analysis *a, PgQuery__Node *node)
         break;
     case NODE(INSERT_STMT):
         analyse_insert(a, node->insert_stmt);
+        analyse_leaves(a, LEAVES_SEQUENCES);
         kind = STATEMENT_INSERT;
         break;
     case NODE(UPDATE_STMT):
@@ -31,6 +44,7 @@ enum statement_kind analyse_statement(struct analysis *a, PgQuery__Node *node)
         break;
     case NODE(MERGE_STMT):
         analyse_merge(a, node->merge_stmt);
+        analyse_leaves(a, LEAVES_SEQUENCES);
         kind = STATEMENT_MERGE;
         break;
     default:

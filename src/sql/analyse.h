@@ -55,6 +55,11 @@ enum statement_kind analyse_statement(struct analysis *a, PgQuery__Node *node);
 /* Nothing more is known: a write to everything. */
 void analyse_give_up(struct analysis *a);
 
+/* What the text leaves on the session, or may end there (enum leaves); nothing while it is only
+ * planned. */
+void analyse_leaves(struct analysis *a, unsigned what);
+void analyse_ends(struct analysis *a, unsigned what);
+
 /* analyse_utility.c: what is neither a query nor a change of rows. */
 enum statement_kind analyse_utility(struct analysis *a, PgQuery__Node *node);
 

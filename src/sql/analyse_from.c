@@ -74,6 +74,8 @@ int analyse_target(struct analysis *a, PgQuery__RangeVar *var, enum ref_use use)
                         a->statement);
 
     a->writes = a->writes || use != REF_READ;
+    if (use == REF_UPDATE && strcmp(var->relname, "pg_settings") == 0)
+        analyse_leaves(a, LEAVES_SETTINGS); /* a rule of that view calls set_config */
     add_relation(a, var, ref);
     return ref;
 }

@@ -23,36 +23,68 @@ static bool is_local(const PgQuery__FuncCall *call)
            last->a_const->boolval->boolval;
 }
 
-static bool stays_on_session(const char *name)
+/* What a call of one of PostgreSQL's own functions leaves (enum leaves). */
+static unsigned leaves_of(const char *name)
 {
-    static const char *const names[] = {
-        "pg_advisory_lock",
-        "pg_advisory_lock_shared",
-        "pg_try_advisory_lock",
-        "pg_try_advisory_lock_shared",
-        "setseed",
-        "pg_backup_start",
-        "pg_backup_stop",
-        "pg_start_backup",
-        "pg_stop_backup",
-        "pg_replication_origin_session_setup",
-        "pg_replication_origin_session_reset",
-        "pg_create_logical_replication_slot", /* a temporary one */
-        "pg_create_physical_replication_slot",
-        "pg_copy_logical_replication_slot",
-        "pg_copy_physical_replication_slot",
+    static const struct {
+        const char *name;
+        unsigned what;
+    } known[] = {
+        {"nextval", LEAVES_SEQUENCES},
+        {"pg_advisory_lock", LEAVES_LOCKS},
+        {"pg_advisory_lock_shared", LEAVES_LOCKS},
+        {"pg_backup_start", LEAVES_OTHER},
+        {"pg_backup_stop", LEAVES_OTHER},
+        {"pg_copy_logical_replication_slot", LEAVES_OTHER},
+        {"pg_copy_physical_replication_slot", LEAVES_OTHER},
+        {"pg_create_logical_replication_slot", LEAVES_OTHER}, /* a temporary one */
+        {"pg_create_physical_replication_slot", LEAVES_OTHER},
+        {"pg_replication_origin_session_reset", LEAVES_OTHER},
+        {"pg_replication_origin_session_setup", LEAVES_OTHER},
+        {"pg_start_backup", LEAVES_OTHER},
+        {"pg_stop_backup", LEAVES_OTHER},
+        {"pg_try_advisory_lock", LEAVES_LOCKS},
+        {"pg_try_advisory_lock_shared", LEAVES_LOCKS},
+        {"setseed", LEAVES_SEED},
+        {"setval", LEAVES_SEQUENCES},
     };
 
-    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-        if (strcmp(name, names[i]) == 0)
-            return true;
+    for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
+        if (strcmp(name, known[i].name) == 0)
+            return known[i].what;
     }
-    return false;
+    return 0;
 }
 
-static bool call_stays(const PgQuery__FuncCall *call, const char *name)
+static unsigned ends_of(const char *name)
 {
-    return stays_on_session(name) || (strcmp(name, "set_config") == 0 && !is_local(call));
+    return strncmp(name, "pg_advisory_unlock", 18) == 0 ? LEAVES_LOCKS : 0;
+}
+
+static void note_leaves(struct analysis *a, const char *name)
+{
+    unsigned leaves = leaves_of(name);
+
+    if (!a->plan_only && leaves & (unsigned)~LEAVES_SEQUENCES)
+        a->facts->shape.session = true;
+    analyse_leaves(a, leaves);
+    analyse_ends(a, ends_of(name));
+    a->facts->shape.asks_sequences |= strcmp(name, "currval") == 0 || strcmp(name, "lastval") == 0;
+}
+
+/* set_config of a name that is a value of the text; one that is computed is of any name. */
+static void note_set_config(struct analysis *a, const PgQuery__FuncCall *call)
+{
+    const char *cast;
+    int value = call->n_args ? value_of(a, call->args[0], &cast) : -1;
+
+    if (a->plan_only)
+        return;
+    a->facts->shape.session |= !is_local(call);
+    if (value >= 0)
+        facts_setting(a->facts, NULL, value, is_local(call));
+    else if (!is_local(call))
+        analyse_leaves(a, LEAVES_SETTINGS | LEAVES_UNSEEN);
 }
 
 static void put_expr(struct buf *text, const PgQuery__Node *node, unsigned depth);
@@ -158,8 +190,7 @@ void analyse_attribute(struct analysis *a, const char *name, int row)
 {
     struct shape_function added = {.attribute = true, .row = row};
 
-    if (!a->plan_only && stays_on_session(name))
-        a->facts->shape.session = true;
+    note_leaves(a, name);
     if (has_attribute(a, name, row))
         return;
     if (buf_len(&a->facts->functions) / sizeof(added) >= MAX_ATTRIBUTES) {
@@ -199,8 +230,11 @@ void analyse_call(struct analysis *a, PgQuery__FuncCall *call)
         a->facts->shape.aggregates = a->complex = true;
         note_metric(a, call);
     }
-    if (!a->plan_only && is_builtin(schema) && call_stays(call, name))
-        a->facts->shape.session = true;
+    if (is_builtin(schema)) {
+        note_leaves(a, name);
+        if (strcmp(name, "set_config") == 0)
+            note_set_config(a, call);
+    }
     analyse_exprs(a, call->args, call->n_args);
     analyse_exprs(a, call->agg_order, call->n_agg_order);
     analyse_expr(a, call->agg_filter);

@@ -136,6 +136,7 @@ static void walk_into(struct analysis *a, const PgQuery__IntoClause *into)
     if (a->plan_only)
         return;
     a->writes = true;
+    analyse_leaves(a, LEAVES_TEMPORARY);
     if (var_is_temporary(into->rel))
         a->facts->shape.session = true;
 }

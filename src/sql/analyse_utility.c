@@ -6,9 +6,11 @@
 /* PostgreSQL's CURSOR_OPT_HOLD */
 enum { CURSOR_HOLD = 0x0020 };
 
+/* search_path may begin with pg_temp. */
 static enum statement_kind ddl(struct analysis *a)
 {
     a->writes = true;
+    analyse_leaves(a, LEAVES_TEMPORARY);
     return STATEMENT_DDL;
 }
 
@@ -22,11 +24,13 @@ static enum statement_kind temporary(struct analysis *a, const PgQuery__RangeVar
 static enum statement_kind unknown(struct analysis *a, enum statement_kind kind)
 {
     analyse_give_up(a);
+    analyse_leaves(a, LEAVES_TOLD | LEAVES_SEQUENCES);
     return kind;
 }
 
-static enum statement_kind on_session(struct analysis *a, enum statement_kind kind)
+static enum statement_kind on_session(struct analysis *a, enum statement_kind kind, unsigned what)
 {
+    analyse_leaves(a, what);
     a->facts->shape.session = true;
     return kind;
 }
@@ -81,14 +85,42 @@ static enum statement_kind transaction(struct analysis *a, PgQuery__TransactionS
     }
 }
 
+/* SESSION CHARACTERISTICS AS TRANSACTION. */
+static void set_characteristics(struct analysis *a)
+{
+    facts_setting(a->facts, "default_transaction_isolation", 0, false);
+    facts_setting(a->facts, "default_transaction_read_only", 0, false);
+    facts_setting(a->facts, "default_transaction_deferrable", 0, false);
+}
+
+/* What is set back goes to a value that only the server knows, as does what it was before. */
+static void note_setting(struct analysis *a, const PgQuery__VariableSetStmt *stmt, const char *name)
+{
+    bool given = stmt->kind == PG_QUERY__VARIABLE_SET_KIND__VAR_SET_VALUE ||
+                 stmt->kind == PG_QUERY__VARIABLE_SET_KIND__VAR_SET_CURRENT;
+
+    if (stmt->kind == PG_QUERY__VARIABLE_SET_KIND__VAR_SET_MULTI) {
+        set_characteristics(a);
+        return;
+    }
+    if (!given || !name || !*name)
+        analyse_leaves(a, LEAVES_SETTINGS);
+    if (name && *name)
+        facts_setting(a->facts, name, 0, false);
+    if (name && strcmp(name, "seed") == 0)
+        analyse_leaves(a, LEAVES_SEED);
+}
+
 /* SET TRANSACTION ends with the transaction; what else the grammar spells in several words does
  * not. */
 static enum statement_kind set(struct analysis *a, PgQuery__VariableSetStmt *stmt)
 {
     const char *name = stmt->name;
 
-    if (stmt->kind == PG_QUERY__VARIABLE_SET_KIND__VAR_RESET_ALL)
+    if (stmt->kind == PG_QUERY__VARIABLE_SET_KIND__VAR_RESET_ALL) {
         name = "all";
+        analyse_ends(a, LEAVES_UNSEEN);
+    }
     if (name && *name) {
         a->facts->shape.set_name = arena_text(&a->facts->arena, slice_text(name));
         a->facts->shape.set_default =
@@ -98,6 +130,8 @@ static enum statement_kind set(struct analysis *a, PgQuery__VariableSetStmt *stm
     }
     analyse_exprs(a, stmt->args,
                   stmt->kind == PG_QUERY__VARIABLE_SET_KIND__VAR_SET_VALUE ? stmt->n_args : 0);
+    if (stmt->is_local && name && *name)
+        facts_setting(a->facts, name, 0, true);
     if (stmt->is_local)
         return STATEMENT_SET_LOCAL;
     if (stmt->kind == PG_QUERY__VARIABLE_SET_KIND__VAR_SET_MULTI && name &&
@@ -105,7 +139,8 @@ static enum statement_kind set(struct analysis *a, PgQuery__VariableSetStmt *stm
         modes(a, stmt->args, stmt->n_args);
         return STATEMENT_SET_LOCAL;
     }
-    return on_session(a, STATEMENT_SET);
+    note_setting(a, stmt, name);
+    return on_session(a, STATEMENT_SET, 0);
 }
 
 static enum statement_kind copy(struct analysis *a, PgQuery__CopyStmt *stmt)
@@ -130,6 +165,8 @@ static enum statement_kind copy(struct analysis *a, PgQuery__CopyStmt *stmt)
     } else {
         analyse_give_up(a);
     }
+    if (stmt->is_from)
+        analyse_leaves(a, LEAVES_SEQUENCES);
     if (stmt->is_program || (stmt->filename && *stmt->filename))
         a->writes = true; /* a file or a program of the server */
     level_leave(a, &level);
@@ -192,7 +229,7 @@ static enum statement_kind prepare(struct analysis *a, PgQuery__PrepareStmt *stm
 {
     if (stmt->query)
         analyse_statement(a, stmt->query);
-    return on_session(a, STATEMENT_PREPARE);
+    return on_session(a, STATEMENT_PREPARE, LEAVES_PREPARED);
 }
 
 static enum statement_kind execute(struct analysis *a, PgQuery__ExecuteStmt *stmt)
@@ -206,7 +243,7 @@ static enum statement_kind declare(struct analysis *a, PgQuery__DeclareCursorStm
     if (stmt->query)
         analyse_statement(a, stmt->query);
     if (stmt->options & CURSOR_HOLD)
-        a->facts->shape.session = true;
+        on_session(a, STATEMENT_DECLARE, LEAVES_CURSORS);
     return STATEMENT_DECLARE;
 }
 
@@ -386,6 +423,24 @@ static enum statement_kind maintenance(struct analysis *a)
     return STATEMENT_MAINTENANCE;
 }
 
+static enum statement_kind discard(struct analysis *a, const PgQuery__DiscardStmt *stmt)
+{
+    switch (stmt->target) {
+    case PG_QUERY__DISCARD_MODE__DISCARD_TEMP:
+        analyse_ends(a, LEAVES_TEMPORARY);
+        break;
+    case PG_QUERY__DISCARD_MODE__DISCARD_SEQUENCES:
+        analyse_ends(a, LEAVES_SEQUENCES);
+        break;
+    case PG_QUERY__DISCARD_MODE__DISCARD_PLANS:
+        break;
+    default:
+        analyse_leaves(a, LEAVES_SETTINGS);
+        analyse_ends(a, LEAVES_TOLD | LEAVES_SEQUENCES | LEAVES_UNSEEN);
+    }
+    return STATEMENT_DISCARD;
+}
+
 enum statement_kind analyse_utility(struct analysis *a, PgQuery__Node *node)
 {
     switch (node->node_case) {
@@ -404,24 +459,28 @@ enum statement_kind analyse_utility(struct analysis *a, PgQuery__Node *node)
     case NODE(EXECUTE_STMT):
         return execute(a, node->execute_stmt);
     case NODE(DEALLOCATE_STMT):
+        analyse_ends(a, LEAVES_PREPARED);
         return STATEMENT_DEALLOCATE;
     case NODE(DISCARD_STMT):
-        return STATEMENT_DISCARD;
+        return discard(a, node->discard_stmt);
     case NODE(DECLARE_CURSOR_STMT):
         return declare(a, node->declare_cursor_stmt);
-    case NODE(FETCH_STMT):
     case NODE(CLOSE_PORTAL_STMT):
+        analyse_ends(a, LEAVES_CURSORS);
+        return STATEMENT_FETCH;
+    case NODE(FETCH_STMT):
         return STATEMENT_FETCH;
     case NODE(LISTEN_STMT):
-        return on_session(a, STATEMENT_LISTEN);
+        return on_session(a, STATEMENT_LISTEN, LEAVES_CHANNELS);
     case NODE(UNLISTEN_STMT):
+        analyse_ends(a, LEAVES_CHANNELS);
         return STATEMENT_LISTEN;
     case NODE(NOTIFY_STMT):
         return STATEMENT_NOTIFY;
     case NODE(LOCK_STMT):
         return lock(a, node->lock_stmt);
     case NODE(LOAD_STMT):
-        return on_session(a, STATEMENT_LOAD);
+        return on_session(a, STATEMENT_LOAD, LEAVES_LIBRARY | LEAVES_SETTINGS);
     case NODE(DO_STMT):
         return unknown(a, STATEMENT_DO);
     case NODE(CALL_STMT):

@@ -13,7 +13,8 @@
  *     c  oid of its relation, name, type, marks                a column; of no type where it may
  *                                                              not be a dimension
  *     k  relkind, names                                        relations of pg_catalog
- *     f  name, volatility in pg_catalog, elsewhere, marks      functions, one name a row
+ *     f  name, volatility in pg_catalog, elsewhere, marks,
+ *        settings                                              functions, one name a row
  *     b  volatility, marks, names                              functions of pg_catalog alone
  *     o  t or f, marks                                         user code behind operators
  */
@@ -30,6 +31,27 @@ const char CATALOG_QUERY[] =
     " FILTER (WHERE pronamespace <> 11) AS other,"
     " CASE WHEN bool_or(prokind = 'a') THEN 'a' ELSE '' END AS marks"
     " FROM pg_catalog.pg_proc GROUP BY proname)"
+    /* Functions of the user's whose source may leave something on the session: in a language of
+     * which nothing is known, or by one of these words (that of UPDATE's SET is told by what stands
+     * before it, comments apart), themselves or by one that they name. What they set is looked for
+     * under the names that are written there. */
+    " , source AS (SELECT p.oid, p.proname::text AS name, p.prosrc AS text,"
+    " l.lanname IN ('sql', 'plpgsql') AS known FROM pg_catalog.pg_proc p"
+    " JOIN pg_catalog.pg_language l ON l.oid = p.prolang"
+    " WHERE p.oid >= 16384 AND l.lanname NOT IN ('c', 'internal')),"
+    " wild AS (SELECT s.name, COALESCE((SELECT string_agg(DISTINCT m[1], ' ') FROM"
+    " pg_catalog.regexp_matches(s.text, '(?:''|\\mset\\s+(?:session\\s+)?)"
+    "([a-z_][a-z0-9_$]*(?:\\.[a-z_][a-z0-9_$]*)+)', 'gi') m), '') AS settings,"
+    " s.text ~* 'set_config' AS sets FROM source s"
+    " WHERE NOT s.known OR s.text ~* 'set_config|advisory|pg_temp|setseed|replication_"
+    "|\\m(temp|temporary|listen|unlisten|execute|hold|prepare|load|discard|reset)\\M"
+    "|(^|;|\\m(begin|then|else|loop)\\M)\\s*set\\M'"
+    " OR (s.text ~ '--|/[*]' AND s.text ~* '\\mset\\M')"
+    " UNION SELECT s.name, w.settings, w.sets FROM source s JOIN wild w"
+    " ON s.name <> w.name AND pg_catalog.strpos(s.text, w.name) > 0),"
+    " leaving AS (SELECT name, string_agg(settings, ' ') AS settings, 'w' ||"
+    " CASE WHEN bool_or(sets AND settings = '') THEN 'u' ELSE '' END AS marks"
+    " FROM wild GROUP BY name)"
     /* Functions of the user's that may do anything, since STABLE is only their maker's word. Those
      * of extensions that write no row are let pass. */
     " , loose AS (SELECT p.oid FROM pg_catalog.pg_proc p"
@@ -108,7 +130,8 @@ const char CATALOG_QUERY[] =
     " UNION ALL SELECT 'k', relkind::text, string_agg(relname::text, ' '), NULL, NULL, NULL, NULL"
     " FROM pg_catalog.pg_class WHERE relnamespace = 11 AND relkind IN ('r', 'v')"
     " GROUP BY relkind"
-    " UNION ALL SELECT 'f', name, own, other, marks, NULL, NULL FROM fun WHERE other IS NOT NULL"
+    " UNION ALL SELECT 'f', f.name, f.own, f.other, f.marks || COALESCE(l.marks, ''), l.settings,"
+    " NULL FROM fun f LEFT JOIN leaving l ON l.name = f.name WHERE f.other IS NOT NULL"
     " UNION ALL SELECT 'b', own, marks, string_agg(name, ' '), NULL, NULL, NULL FROM fun"
     " WHERE other IS NULL GROUP BY own, marks"
     " UNION ALL SELECT 'o', CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_operator o"
@@ -224,14 +247,17 @@ static bool add_column(struct catalog *catalog, const struct slice *fields)
 }
 
 static void put_function(struct catalog *catalog, struct slice name, char own, char other,
-                         bool aggregate)
+                         struct slice marks, struct slice settings)
 {
     struct catalog_function function = {
         .name = arena_text(&catalog->arena, name),
         .volatility = own,
         .user = other != '\0',
         .user_volatility = other,
-        .aggregate = aggregate,
+        .aggregate = has_mark(marks, 'a'),
+        .leaving = has_mark(marks, 'w'),
+        .computed = has_mark(marks, 'u'),
+        .settings = settings.len ? arena_text(&catalog->arena, settings) : NULL,
     };
 
     buf_put(&catalog->functions, &function, sizeof(function));
@@ -246,8 +272,8 @@ static bool add_function(struct catalog *catalog, const struct slice *fields)
 {
     if (!fields[1].at || letter_of(fields[3]) == '\0')
         return false;
-    put_function(catalog, fields[1], letter_of(fields[2]), letter_of(fields[3]),
-                 has_mark(fields[4], 'a'));
+    put_function(catalog, fields[1], letter_of(fields[2]), letter_of(fields[3]), fields[4],
+                 fields[5]);
     return true;
 }
 
@@ -268,7 +294,7 @@ static bool add_builtins(struct catalog *catalog, const struct slice *fields)
     if (letter_of(fields[1]) == '\0' || !names.at)
         return false;
     while ((word = next_word(&names)).len)
-        put_function(catalog, word, letter_of(fields[1]), '\0', has_mark(fields[2], 'a'));
+        put_function(catalog, word, letter_of(fields[1]), '\0', fields[2], slice_of(NULL, 0));
     return true;
 }
 

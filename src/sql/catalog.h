@@ -39,6 +39,9 @@ struct catalog_function {
     bool user;            /* some schema other than pg_catalog has one of this name */
     char user_volatility; /* the worst of those */
     bool aggregate;
+    bool leaving;         /* the source of a user's one may leave something on the session */
+    bool computed;        /* .. a setting of a name that it computes */
+    const char *settings; /* .. names with dots that it may set, parted by blanks; NULL: none */
 };
 
 struct catalog;

@@ -7,7 +7,8 @@ enum {
     MAX_FUNCTIONS = 500,
     MAX_TYPES = 200,
     MAX_METRICS = 64,
-    MAX_PATHS = 64
+    MAX_PATHS = 64,
+    MAX_SETTINGS = 64
 };
 
 /* The members of a growing array. */
@@ -227,6 +228,17 @@ void facts_function(struct facts *facts, const char *schema, const char *name, b
     buf_put(&facts->functions, &added, sizeof(added));
 }
 
+void facts_setting(struct facts *facts, const char *name, int value, bool local)
+{
+    struct shape_setting added = {keep(facts, name), (int16_t)value, local};
+
+    if (COUNT(&facts->settings, struct shape_setting) == MAX_SETTINGS) {
+        facts->shape.leaves |= LEAVES_SETTINGS | LEAVES_UNSEEN;
+        return;
+    }
+    buf_put(&facts->settings, &added, sizeof(added));
+}
+
 /* The pins of one occurrence, in the order in which they were found. */
 static void give_pins(struct facts *facts, unsigned index)
 {
@@ -273,6 +285,8 @@ struct arena facts_freeze(struct facts *facts)
     shape->paths = freeze(facts, &facts->paths, sizeof(struct shape_path), &shape->npaths);
     shape->functions =
         freeze(facts, &facts->functions, sizeof(struct shape_function), &shape->nfunctions);
+    shape->settings =
+        freeze(facts, &facts->settings, sizeof(struct shape_setting), &shape->nsettings);
     buf_clear(&facts->pins);
     buf_clear(&facts->uses);
     shape->bytes = facts->arena.bytes + sizeof(*shape);

@@ -17,6 +17,7 @@ struct facts {
     struct buf columns, types, metrics; /* const char * */
     struct buf paths;                   /* struct shape_path */
     struct buf functions;               /* struct shape_function */
+    struct buf settings;                /* struct shape_setting */
 };
 
 struct facts_pin {
@@ -51,6 +52,8 @@ void facts_use(struct facts *facts, int16_t value, const char *column, const cha
  * known. */
 void facts_settle(struct facts *facts, uint64_t repeated, const struct values *values);
 
+/* A setting by its name, or by the value that names it (name NULL). */
+void facts_setting(struct facts *facts, const char *name, int value, bool local);
 void facts_column(struct facts *facts, const char *name);
 void facts_type(struct facts *facts, const char *name);
 void facts_metric(struct facts *facts, const char *text);

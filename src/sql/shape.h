@@ -114,6 +114,30 @@ struct shape_function { /* called anywhere in the text, aggregates included */
     int row;        /* .. the occurrence that x names, whose column hides the function; or -1 */
 };
 
+/* What a text may leave on the session that runs it, beyond the end of its transaction. Of the
+ * first six a server can tell whether they are there. */
+enum leaves {
+    LEAVES_SETTINGS = 1 << 0, /* settings that the text does not name, or that it sets back */
+    LEAVES_TEMPORARY = 1 << 1,
+    LEAVES_LOCKS = 1 << 2,
+    LEAVES_CURSORS = 1 << 3,
+    LEAVES_PREPARED = 1 << 4,
+    LEAVES_CHANNELS = 1 << 5,
+    LEAVES_TOLD = (1 << 6) - 1,
+    LEAVES_LIBRARY = 1 << 6,
+    LEAVES_SEED = 1 << 7,
+    LEAVES_OTHER = 1 << 8,     /* a backup, a replication origin, a temporary slot */
+    LEAVES_SEQUENCES = 1 << 9, /* what currval and lastval tell */
+    LEAVES_UNSEEN = 1 << 10,   /* a setting of a name that is computed */
+};
+
+/* A setting that a text sets, by its name in the text or by a value of it. */
+struct shape_setting {
+    const char *name; /* NULL: `value` is the name */
+    int16_t value;
+    bool local; /* until the end of the transaction */
+};
+
 struct shape {
     struct hash128 hash;
     unsigned nvalues; /* placeholders */
@@ -137,6 +161,11 @@ struct shape {
     const char *const *metrics; /* aggregates as "avg(health_score)", in order of appearance */
     unsigned nmetrics;
 
+    const struct shape_setting *settings; /* set or reset */
+    unsigned nsettings;
+    uint16_t leaves; /* enum leaves */
+    uint16_t ends;   /* .. that the text may end */
+
     bool star;           /* reads all columns of something */
     bool aggregates;     /* an aggregate or GROUP BY, at any level */
     bool writes;         /* some statement may change rows, or is not known not to */
@@ -147,6 +176,7 @@ struct shape {
     bool volatile_time;  /* SQL value functions: CURRENT_TIMESTAMP, CURRENT_USER, ... */
     bool unknown;        /* something in it was not understood: counts as a write to everything */
     bool explains_write; /* EXPLAIN ANALYZE of a write (a plain EXPLAIN is a read) */
+    bool asks_sequences; /* calls currval or lastval */
     bool plain;     /* one SELECT of one relation and nothing else (no join, subquery, WITH, set
                        operation, grouping, aggregate): each row of the result is one of its rows */
     bool read_only; /* BEGIN or SET TRANSACTION .. READ ONLY */

@@ -305,11 +305,26 @@ bool owed_skipped(struct owed *owed, struct owed_entry *entry)
     return false;
 }
 
+bool owed_ours(const struct owed *owed)
+{
+    for (unsigned i = 0; i < owed->count; i++)
+        if (entry_at(owed, i)->fate != OWED_SWALLOW)
+            return false;
+    return !owed->doubtful;
+}
+
 uint8_t owed_next_kind(const struct owed *owed)
 {
     const struct owed_entry *entry = in_turn(owed);
 
     return entry ? entry->kind : OWED_NO_KIND;
+}
+
+const void *owed_next_about(const struct owed *owed)
+{
+    const struct owed_entry *entry = in_turn(owed);
+
+    return entry ? entry->about : NULL;
 }
 
 enum owed_fate owed_next_fate(const struct owed *owed)

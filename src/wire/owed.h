@@ -94,7 +94,12 @@ static inline bool owed_none(const struct owed *owed)
     return owed->count == 0 && !owed->skipping;
 }
 
+/* Whatever is owed is ours: no client waits for any of it. */
+bool owed_ours(const struct owed *owed);
+
 /* The kind of what comes next; OWED_NO_KIND where nothing is owed. */
 uint8_t owed_next_kind(const struct owed *owed);
+/* What it was added with; NULL where nothing is owed. */
+const void *owed_next_about(const struct owed *owed);
 /* The fate of what comes next; OWED_FORWARD where nothing is owed. */
 enum owed_fate owed_next_fate(const struct owed *owed);

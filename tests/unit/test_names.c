@@ -18,8 +18,8 @@ static int set_up(void **state)
     static struct desk desk;
 
     desk = (struct desk){0};
-    desk.one = statement_of(&desk.all, SLICE("select 1"), SLICE(""));
-    desk.two = statement_of(&desk.all, SLICE("select 2"), SLICE(""));
+    desk.one = statement_of(&desk.all, SLICE("select 1"), SLICE(""), 0);
+    desk.two = statement_of(&desk.all, SLICE("select 2"), SLICE(""), 0);
     *state = &desk;
     return 0;
 }
@@ -75,12 +75,12 @@ static void only_what_failed_is_taken_back(void **state)
     names_set(&desk->names, SLICE("a"), desk->one, 0);
     names_set(&desk->names, SLICE("b"), desk->two, 1);
     names_set(&desk->names, SLICE("c"), desk->one, 2);
-    names_fail(&desk->names, 1);
+    names_fail(&desk->names, 1, false);
     assert_non_null(names_find(&desk->names, SLICE("old")));
     assert_non_null(names_find(&desk->names, SLICE("a")));
     assert_null(names_find(&desk->names, SLICE("b")));
     assert_null(names_find(&desk->names, SLICE("c")));
-    names_fail(&desk->names, 0);
+    names_fail(&desk->names, 0, false);
     assert_null(names_find(&desk->names, SLICE("a")));
     assert_non_null(names_find(&desk->names, SLICE("old")));
 }
@@ -99,17 +99,17 @@ static void what_was_before_comes_back(void **state)
     names_set(&desk->names, SLICE(""), desk->one, 4);
     names_close(&desk->names, SLICE(""), 5);
     assert_null(names_find(&desk->names, SLICE("")));
-    names_fail(&desk->names, 3);
+    names_fail(&desk->names, 3, false);
     assert_ptr_equal(names_find(&desk->names, SLICE("")), desk->one);
     assert_ptr_equal(names_find(&desk->names, SLICE("S")), desk->two);
-    names_fail(&desk->names, 1);
+    names_fail(&desk->names, 1, false);
     assert_null(names_find(&desk->names, SLICE("S")));
-    names_fail(&desk->names, 0);
+    names_fail(&desk->names, 0, false);
     assert_ptr_equal(names_find(&desk->names, SLICE("S")), desk->one);
     /* Settled, it is not taken back any more. */
     names_close(&desk->names, SLICE("S"), 0);
     names_settle(&desk->names);
-    names_fail(&desk->names, 0);
+    names_fail(&desk->names, 0, false);
     assert_null(names_find(&desk->names, SLICE("S")));
 }
 
@@ -123,7 +123,7 @@ static void many_names(void **state)
         name[1] = (char)('a' + i / 26);
         names_set(&desk->names, slice_text(name), i % 2 ? desk->one : desk->two, i);
     }
-    names_fail(&desk->names, 250);
+    names_fail(&desk->names, 250, false);
     for (unsigned i = 0; i < 500; i++) {
         struct statement *expected = i % 2 ? desk->one : desk->two;
 

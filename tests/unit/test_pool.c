@@ -110,7 +110,7 @@ static struct taker *ask(struct desk *desk, unsigned i)
     *taker = (struct taker){.desk = desk};
     taker->take.done = took;
     taker->take.owner = taker;
-    taker->had = pool_take(desk->pool, &taker->take) == TAKE_HAVE;
+    taker->had = pool_take(desk->pool, &taker->take, 0) == TAKE_HAVE;
     if (taker->had)
         assert_non_null(taker->take.server);
     return taker;
@@ -190,7 +190,14 @@ static void lost(void *owner, struct slice fatal)
     pool_drop(&taker->take);
 }
 
-static const struct server_events holder = {seen, take_run, ready, nothing, lost, nothing};
+static void ready_ours(void *owner, const void *about)
+{
+    (void)owner;
+    (void)about;
+}
+
+static const struct server_events holder = {seen,    take_run, ready,  ready_ours,
+                                            nothing, lost,     nothing};
 
 static void ask_server(struct taker *taker)
 {
@@ -330,7 +337,7 @@ static void used_servers_are_made_as_new(void **state)
     struct desk *desk = *state;
     struct taker *one = get(desk, 0), *two;
     struct statements all = {0};
-    struct statement *statement = statement_of(&all, SLICE("select 1"), SLICE(""));
+    struct statement *statement = statement_of(&all, SLICE("select 1"), SLICE(""), 0);
     struct server *server = one->take.server;
     struct vars wish = {0};
     struct buf sql = {0};

@@ -16,9 +16,9 @@ static void one_text_is_one_statement(void **state)
 {
     struct statements all = {0};
     struct slice sql = SLICE("select $1"), ints = slice_of(int4, 4), texts = slice_of(text, 4);
-    struct statement *a = statement_of(&all, sql, ints), *b = statement_of(&all, sql, ints);
-    struct statement *c = statement_of(&all, sql, texts);
-    struct statement *d = statement_of(&all, sql, SLICE(""));
+    struct statement *a = statement_of(&all, sql, ints, 0), *b = statement_of(&all, sql, ints, 0);
+    struct statement *c = statement_of(&all, sql, texts, 0);
+    struct statement *d = statement_of(&all, sql, SLICE(""), 0);
 
     (void)state;
     assert_ptr_equal(a, b);
@@ -50,7 +50,7 @@ static void free_facts(void *facts)
 static void facts_go_with_the_last_reference(void **state)
 {
     struct statements all = {0};
-    struct statement *one = statement_of(&all, SLICE("select 1"), SLICE(""));
+    struct statement *one = statement_of(&all, SLICE("select 1"), SLICE(""), 0);
 
     (void)state;
     freed = 0;
@@ -61,7 +61,7 @@ static void facts_go_with_the_last_reference(void **state)
     statement_unref(one);
     assert_int_equal(freed, 1);
     /* A name is never given twice, since a server may still have the statement that had it. */
-    one = statement_of(&all, SLICE("select 1"), SLICE(""));
+    one = statement_of(&all, SLICE("select 1"), SLICE(""), 0);
     assert_string_equal(one->name, "pgtier_2");
     assert_null(one->facts);
     statement_unref(one);
@@ -73,7 +73,7 @@ static struct statement *numbered(struct statements *all, unsigned number)
     char sql[32];
 
     snprintf(sql, sizeof(sql), "select %u", number);
-    return statement_of(all, slice_text(sql), SLICE(""));
+    return statement_of(all, slice_text(sql), SLICE(""), 0);
 }
 
 static void add(struct statements *all, struct prepared *prepared, unsigned number,

@@ -1,0 +1,218 @@
+/* Looks for names in texts with the lexer alone: what the grammar says of them the shape has told.
+ * Builds nothing; see relay.c. */
+#include "session/prepare.h"
+
+#include "session/conversation.h"
+#include "sql/lexer.h"
+#include "wire/frame.h"
+#include "wire/types.h"
+
+enum { NAME_MAX = 64 }; /* PostgreSQL's NAMEDATALEN: longer ones are cut there */
+
+struct name {
+    char text[NAME_MAX];
+    size_t len;
+};
+
+/* As the server would have it; false for forms that are left to it. */
+static bool fold(const struct token *token, struct name *name)
+{
+    const uint8_t *at = token->all.at;
+    size_t len = token->all.len;
+
+    name->len = 0;
+    if (token->kind == TOKEN_WORD && len < NAME_MAX) {
+        for (size_t i = 0; i < len; i++)
+            name->text[name->len++] =
+                (char)(at[i] >= 'A' && at[i] <= 'Z' ? at[i] - 'A' + 'a' : at[i]);
+        return true;
+    }
+    if (token->kind != TOKEN_QUOTED || len < 3 || at[0] != '"')
+        return false;
+    for (size_t i = 1; i + 1 < len; i++) {
+        if (name->len == NAME_MAX - 1)
+            return false;
+        name->text[name->len++] = (char)at[i];
+        i += at[i] == '"';
+    }
+    return true;
+}
+
+static bool is_word(const struct token *token, const char *word)
+{
+    return token->kind == TOKEN_WORD && slice_is_nocase(token->all, word);
+}
+
+static int depth_of(const struct token *token)
+{
+    if (token->kind != TOKEN_OPERATOR || token->all.len != 1)
+        return 0;
+    return token->all.at[0] == '(' ? 1 : token->all.at[0] == ')' ? -1 : 0;
+}
+
+/* The token behind the first `word` outside of parentheses. */
+static bool find_behind(struct lexer *lexer, const char *word, struct token *token)
+{
+    int depth = 0;
+
+    for (;;) {
+        lexer_next(lexer, token);
+        if (token->kind == TOKEN_END || token->kind == TOKEN_BAD)
+            return false;
+        depth += depth_of(token);
+        if (depth == 0 && is_word(token, word))
+            break;
+    }
+    lexer_next(lexer, token);
+    return true;
+}
+
+static struct slice text_of(const struct request *request, const struct message *message)
+{
+    struct slice body = slice_skip(request_slice(request, message), FRAME_HEAD);
+
+    return slice_first(body, body.len ? body.len - 1 : 0);
+}
+
+static void note_place(struct message *message, const struct token *token)
+{
+    message->name_at = token->pos;
+    message->name_len = (uint32_t)token->all.len;
+}
+
+/* [(types)] AS body: where the body begins. */
+static bool find_body(struct slice rest, size_t *body)
+{
+    struct lexer lexer;
+    struct token token;
+
+    lexer_init(&lexer, rest);
+    if (!find_behind(&lexer, "as", &token))
+        return false;
+    *body = token.pos;
+    return true;
+}
+
+static void read_prepare(struct session *session, struct message *message, struct slice text)
+{
+    struct lexer lexer;
+    struct token token;
+    struct name name;
+    struct slice rest;
+    size_t body;
+
+    lexer_init(&lexer, text);
+    if (!find_behind(&lexer, "prepare", &token) || !fold(&token, &name))
+        return;
+    rest = slice_skip(text, token.pos + token.all.len);
+    if (!find_body(rest, &body))
+        return;
+    note_place(message, &token);
+    if (names_find(&session->names, slice_of(name.text, name.len))) {
+        message->use = PREPARE_CLASHES;
+        message->statement =
+            statement_ref(names_find(&session->names, slice_of(name.text, name.len)));
+        return;
+    }
+    message->use = PREPARE_MAKES;
+    message->statement =
+        statement_by_sql(&session->database->statements, rest, body, session->parsing);
+    names_set(&session->names, slice_of(name.text, name.len), message->statement,
+              session->changes++);
+}
+
+static void read_execute(struct session *session, struct message *message, struct slice text)
+{
+    struct lexer lexer;
+    struct token token;
+    struct name name;
+    struct statement *statement;
+
+    lexer_init(&lexer, text);
+    if (!find_behind(&lexer, "execute", &token) || !fold(&token, &name))
+        return;
+    statement = names_find(&session->names, slice_of(name.text, name.len));
+    if (!statement)
+        return;
+    note_place(message, &token);
+    message->use = PREPARE_RUNS;
+    message->statement = statement_ref(statement);
+}
+
+/* The names that DEALLOCATE takes away in a text of several statements. */
+static void read_deallocates(struct session *session, struct slice text)
+{
+    struct lexer lexer;
+    struct token token;
+    struct name name;
+
+    lexer_init(&lexer, text);
+    while (find_behind(&lexer, "deallocate", &token)) {
+        if (is_word(&token, "prepare"))
+            lexer_next(&lexer, &token);
+        if (fold(&token, &name))
+            names_close(&session->names, slice_of(name.text, name.len), session->changes++);
+    }
+}
+
+bool prepare_is_spoken(const struct shape *shape)
+{
+    for (unsigned i = 0; i < shape->nstatements; i++) {
+        switch (shape->statements[i]) {
+        case STATEMENT_PREPARE:
+        case STATEMENT_EXECUTE:
+        case STATEMENT_DEALLOCATE:
+            return true;
+        case STATEMENT_EXPLAIN:
+        case STATEMENT_DDL:
+            if (shape->unknown)
+                return true;
+        }
+    }
+    return false;
+}
+
+bool prepare_occurs(const struct request *request, struct slice name)
+{
+    for (unsigned i = 0; i < request->nmessages; i++) {
+        const struct message *message = &request->messages[i];
+        struct slice text = {0};
+
+        if (message->type == MSG_QUERY)
+            text = request_slice(request, message);
+        else if (message->type == MSG_BIND && message->statement)
+            text = message->statement->text;
+        if (text.len && name.len && memmem(text.at, text.len, name.at, name.len))
+            return true;
+    }
+    return false;
+}
+
+void prepare_read(struct session *session, struct request *request, struct message *message,
+                  const struct shape *shape)
+{
+    struct slice text = text_of(request, message);
+
+    if (!prepare_is_spoken(shape))
+        return;
+    if (shape->nstatements == 1) {
+        if (shape->statements[0] == STATEMENT_PREPARE)
+            read_prepare(session, message, text);
+        else if (shape->statements[0] != STATEMENT_DEALLOCATE)
+            read_execute(session, message, text);
+        return;
+    }
+    request->spells = true;
+}
+
+void prepare_drop(struct session *session, const struct request *request)
+{
+    if (request->simple && request->nmessages)
+        read_deallocates(session, text_of(request, &request->messages[0]));
+}
+
+bool prepare_is_transparent(const struct message *message, const struct shape *shape)
+{
+    return message->use == PREPARE_RUNS && shape->nstatements == 1 &&
+           shape->statements[0] == STATEMENT_EXECUTE && !shape->nfunctions && !shape->nrefs;
+}
