@@ -11,8 +11,6 @@
 #include "wire/types.h"
 #include "wire/write.h"
 
-#include <stdio.h>
-
 enum {
     AUTH_OK = 0,
     AUTH_CLEARTEXT = 3,
@@ -165,30 +163,34 @@ static bool take_auth(struct login *login, struct slice body)
     return false;
 }
 
-static void copy_field(struct slice body, uint8_t field, char *out, size_t cap)
-{
-    struct slice text = read_error_field(body, field);
-
-    snprintf(out, cap, "%.*s", (int)text.len, (const char *)text.at);
-}
-
 /* The server's own words, so that its client reads what a direct login would have said. */
 static void take_error(struct login *login, struct slice body)
 {
-    struct err err = {0};
+    struct err err;
 
-    copy_field(body, 'C', err.sqlstate, sizeof(err.sqlstate));
-    copy_field(body, 'M', err.message, sizeof(err.message));
-    copy_field(body, 'D', err.detail, sizeof(err.detail));
-    copy_field(body, 'H', err.hint, sizeof(err.hint));
+    read_error(body, &err);
     server_login_failed(login->server, &err);
+}
+
+static bool take_key(struct login *login, struct slice body)
+{
+    struct server *server = login->server;
+    struct reader reader = {body, false};
+
+    server->pid = read_u32(&reader);
+    if (reader.bad || reader.left.len > WIRE_SECRET_MAX) {
+        fail(login, "08P01", "malformed message during login");
+        return false;
+    }
+    mem_free((void *)server->secret.at);
+    server->secret = slice_of(mem_text(reader.left.at, reader.left.len), reader.left.len);
+    return true;
 }
 
 static bool take_message(struct login *login, const struct frame *frame)
 {
     struct server *server = login->server;
     struct slice body = frame_body(frame), name, value;
-    struct reader reader = {body, false};
 
     switch (frame->type) {
     case REPLY_AUTH:
@@ -200,9 +202,7 @@ static bool take_message(struct login *login, const struct frame *frame)
         }
         return true;
     case REPLY_KEY:
-        server->pid = read_u32(&reader);
-        server->secret = slice_of(mem_text(reader.left.at, reader.left.len), reader.left.len);
-        return true;
+        return take_key(login, body);
     case REPLY_ERROR:
         take_error(login, body);
         return false;
@@ -264,7 +264,7 @@ struct login *login_start(struct server *server)
     login->server = server;
     login->proved = true;
     stream_own(server->stream, &login_events, login);
-    write_startup(&out, options, sizeof(options) / sizeof(*options));
+    write_startup(&out, options, sizeof(options) / sizeof(*options), server->options);
     send(server, &out);
     stream_resume(server->stream);
     return login;

@@ -30,11 +30,13 @@ struct pool {
     struct pool_set *set;
     struct pool_place place;
     struct ring servers[STATES]; /* struct server.link */
+    struct ring own;             /* .. of those that are one holder's, in whatever state */
     unsigned counts[STATES];
     struct ring waiters; /* struct take.link */
     unsigned waiting;
     struct timer timeout; /* of the first waiter */
     struct buf welcome;
+    struct accepted accepted;
     uint64_t takes, waits, wait_ns, timeouts, login_failures, servers_made;
 };
 
@@ -42,6 +44,13 @@ static void move(struct server *server, enum server_state to)
 {
     struct pool *pool = server->pool;
 
+    if (server->own) {
+        if (ring_empty(&server->link))
+            ring_append(&pool->own, &server->link);
+        if (server->state != to)
+            server_enter(server, to);
+        return;
+    }
     if (!ring_empty(&server->link)) {
         ring_leave(&server->link);
         /* The state it had is told by where it was counted, not by server->state, which
@@ -149,12 +158,33 @@ static void refuse_first(struct pool *pool, const struct err *err)
     take->done(take, err);
 }
 
+/* Whom it is for has its server, or hears why not. */
+static void settle_own(struct server *server, const struct err *err)
+{
+    struct take *take = server->taker;
+
+    move(server, err ? SERVER_CLOSING : SERVER_TAKEN);
+    server->taker = NULL;
+    if (!take)
+        return;
+    take->coming = NULL;
+    take->server = err ? NULL : server;
+    take->done(take, err);
+}
+
 static void keep_ready(struct server *server)
 {
     struct pool *pool = server->pool;
 
-    buf_clear(&pool->welcome);
-    buf_put_slice(&pool->welcome, buf_slice(&server->welcome));
+    if (server->own) {
+        settle_own(server, NULL);
+        return;
+    }
+    if (!slice_same(buf_slice(&pool->welcome), buf_slice(&server->welcome))) {
+        accepted_clear(&pool->accepted);
+        buf_clear(&pool->welcome);
+        buf_put_slice(&pool->welcome, buf_slice(&server->welcome));
+    }
     buf_clear(&server->welcome);
     offer(server);
 }
@@ -164,10 +194,14 @@ static void keep_refused(struct server *server, const struct err *err)
 {
     struct pool *pool = server->pool;
 
-    move(server, SERVER_CLOSING);
     pool->login_failures++;
     log_warning("pool", "server %s for \"%s\": %s", pool->place.node, pool->place.user,
                 err->message);
+    if (server->own) {
+        settle_own(server, err);
+        return;
+    }
+    move(server, SERVER_CLOSING);
     refuse_first(pool, err);
     make_servers(pool);
 }
@@ -199,7 +233,8 @@ static void keep_freed(struct server *server)
     struct pool_set *set = pool->set;
 
     ring_leave(&server->link);
-    pool->counts[server->counted]--;
+    if (!server->own)
+        pool->counts[server->counted]--;
     set->servers--;
     if (set->freeing && !set->servers)
         free_set(set);
@@ -235,7 +270,6 @@ static void close_old(struct pool *pool)
 {
     int64_t now = loop_now(pool->set->loop);
     const struct pool_settings *settings = &pool->set->settings;
-    struct err err;
 
     RING_EACH(link, after, &pool->servers[SERVER_IDLE])
     {
@@ -246,13 +280,21 @@ static void close_old(struct pool *pool)
         server_close(server);
         move(server, SERVER_CLOSING);
     }
+}
+
+static void close_late(struct pool *pool, struct ring *servers)
+{
+    int64_t now = loop_now(pool->set->loop);
+    struct err err;
+
     err_set(&err, "08006", "server %s did not finish the login in time", pool->place.node);
-    RING_EACH(link, after, &pool->servers[SERVER_LOGIN])
+    RING_EACH(link, after, servers)
     {
         struct server *server = RING_OF(link, struct server, link);
 
         /* The dialling has its own limit; this one is for what comes after. */
-        if (now - server->made < 2 * settings->connect_timeout)
+        if (server->state != SERVER_LOGIN ||
+            now - server->made < 2 * pool->set->settings.connect_timeout)
             continue;
         server_login_failed(server, &err);
         break; /* the waiter that hears of it may have changed the ring: the rest next time */
@@ -264,7 +306,13 @@ static void clean(struct timer *timer)
     struct pool_set *set = timer->owner;
 
     RING_EACH(link, after, &set->order)
-    close_old(RING_OF(link, struct pool, order));
+    {
+        struct pool *pool = RING_OF(link, struct pool, order);
+
+        close_old(pool);
+        close_late(pool, &pool->servers[SERVER_LOGIN]);
+        close_late(pool, &pool->own);
+    }
 }
 
 struct pool_set *pool_set_new(struct loop *loop, const struct pool_settings *settings)
@@ -290,6 +338,7 @@ static void free_pool(struct pool *pool)
 {
     timer_close(&pool->timeout);
     buf_clear(&pool->welcome);
+    accepted_clear(&pool->accepted);
     mem_free((void *)pool->place.user);
     mem_free((void *)pool->place.password);
     mem_free(pool);
@@ -314,6 +363,8 @@ static void close_all(struct pool *pool)
             move(server, SERVER_CLOSING);
         }
     }
+    RING_EACH(link, after, &pool->own)
+    server_close(RING_OF(link, struct server, link));
 }
 
 void pool_set_free(struct pool_set *set)
@@ -381,6 +432,8 @@ struct pool *pool_of(struct pool_set *set, const struct pool_place *place)
     for (unsigned state = 0; state < STATES; state++)
         ring_init(&pool->servers[state]);
     ring_init(&pool->waiters);
+    ring_init(&pool->own);
+    accepted_init(&pool->accepted);
     timer_init(&pool->timeout, set->loop, over_time, pool);
     map_add(&set->pools, &pool->link, hash);
     ring_append(&set->order, &pool->order);
@@ -418,11 +471,29 @@ enum take_verdict pool_take(struct pool *pool, struct take *take, uint64_t same)
     return TAKE_WAIT;
 }
 
+void pool_take_own(struct pool *pool, struct take *take, struct slice options)
+{
+    struct pool_set *set = pool->set;
+    struct server *server = server_new(set->loop, &pool->place, &keeper, pool, ++set->numbers);
+
+    server->own = true;
+    server->taker = take;
+    server->options = slice_of(mem_text(options.at, options.len), options.len);
+    set->servers++;
+    pool->servers_made++;
+    pool->takes++;
+    move(server, SERVER_LOGIN);
+    take->pool = pool;
+    take->server = NULL;
+    take->coming = server;
+    ring_init(&take->link);
+}
+
 void pool_give(struct take *take, bool used)
 {
     struct server *server = take->server;
 
-    if (server->worn || server->owed.doubtful || vars_hurried(&server->vars)) {
+    if (server->own || server->worn || server->owed.doubtful || vars_hurried(&server->vars)) {
         pool_drop(take);
         return;
     }
@@ -451,15 +522,26 @@ void pool_drop(struct take *take)
 
 void pool_leave(struct take *take)
 {
-    if (take->server)
+    if (take->server) {
         pool_drop(take);
-    else if (take->pool && !ring_empty(&take->link))
+    } else if (take->coming) {
+        take->coming->taker = NULL;
+        server_close(take->coming);
+        move(take->coming, SERVER_CLOSING);
+        take->coming = NULL;
+    } else if (take->pool && !ring_empty(&take->link)) {
         stop_waiting(take);
+    }
 }
 
 const struct buf *pool_welcome(const struct pool *pool)
 {
     return buf_len(&pool->welcome) ? &pool->welcome : NULL;
+}
+
+struct accepted *pool_accepted(struct pool *pool)
+{
+    return &pool->accepted;
 }
 
 static int64_t longest_wait(struct pool *pool)
@@ -507,6 +589,13 @@ void pool_set_servers(struct pool_set *set,
         for (unsigned state = 0; state < SERVER_CLOSING; state++) {
             RING_EACH(at, next, &pool->servers[state])
             each(with, &pool->place, RING_OF(at, struct server, link));
+        }
+        RING_EACH(at, next, &pool->own)
+        {
+            const struct server *server = RING_OF(at, struct server, link);
+
+            if (server->state != SERVER_CLOSING)
+                each(with, &pool->place, server);
         }
     }
 }

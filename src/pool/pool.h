@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/ring.h"
 #include "net/loop.h"
+#include "pool/accepted.h"
 #include "pool/place.h"
 #include "pool/server.h"
 
@@ -36,10 +37,14 @@ struct take {
     struct pool *pool;
     struct ring link;
     int64_t since;
+    struct server *coming; /* one of its own that is not in yet */
 };
 enum take_verdict { TAKE_HAVE, TAKE_WAIT };
 /* `same`: the server of this number is preferred where it is idle; 0: any. */
 enum take_verdict pool_take(struct pool *pool, struct take *take, uint64_t same);
+/* A server of its own, beside the size, started with these options (name NUL value NUL ..) beside
+ * user and database: nobody else ever gets it. `done` is to come, as after WAIT. */
+void pool_take_own(struct pool *pool, struct take *take, struct slice options);
 /* Gives back a server that owes nothing and is outside a transaction. `used`: state of the client's
  * may be left on it, so it is reset before anyone else gets it. */
 void pool_give(struct take *take, bool used);
@@ -51,6 +56,9 @@ void pool_leave(struct take *take);
 /* What a server of this pool said of its settings at its last login; NULL: nobody has logged in
  * yet. Whole ParameterStatus messages. */
 const struct buf *pool_welcome(const struct pool *pool);
+/* Settings that its servers have accepted; the session's to fill. Forgotten when a login says
+ * something else than the one before. */
+struct accepted *pool_accepted(struct pool *pool);
 
 struct pool_figures {
     const struct pool_place *place;

@@ -56,11 +56,10 @@ struct statement *statement_by_sql(struct statements *in, struct slice text, siz
     return find_or_make(in, text, SLICE(""), (uint32_t)body, under);
 }
 
-struct statement *statement_renew(struct statement *statement)
+struct statement *statement_renew(struct statement *statement, uint64_t under)
 {
     statement->retired = true;
-    return find_or_make(statement->in, statement->text, statement->oids, statement->body,
-                        statement->under);
+    return find_or_make(statement->in, statement->text, statement->oids, statement->body, under);
 }
 
 struct statement *statement_ref(struct statement *statement)

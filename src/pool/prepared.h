@@ -14,8 +14,10 @@ struct statement {
     struct slice oids; /* owned: parameter types as they stand in Parse */
     uint16_t noids;
     uint32_t body; /* prepared by SQL: `text` follows PREPARE's name, and runs from here; else 0 */
-    uint64_t proved; /* for which user and settings a server has accepted it; 0: for none yet */
-    void *facts;     /* what the layer above knows of the text; freed through free_facts */
+    uint64_t proved;  /* for which user and settings a server has accepted it; 0: for none yet */
+    bool outdated;    /* .. which it no longer has */
+    uint64_t columns; /* hash of the columns that a client was told it has; 0: nobody was */
+    void *facts;      /* what the layer above knows of the text; freed through free_facts */
     void (*free_facts)(void *facts);
     /* private */
     struct map_link link;
@@ -39,7 +41,7 @@ struct statement *statement_of(struct statements *in, struct slice text, struct 
 struct statement *statement_by_sql(struct statements *in, struct slice text, size_t body,
                                    uint64_t under);
 /* No Parse finds it any more: the next one makes a new one, which is returned, referenced. */
-struct statement *statement_renew(struct statement *statement);
+struct statement *statement_renew(struct statement *statement, uint64_t under);
 struct statement *statement_ref(struct statement *statement);
 void statement_unref(struct statement *statement);
 

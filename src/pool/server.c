@@ -12,6 +12,7 @@
 #include "wire/types.h"
 #include "wire/write.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 
 /* Messages that are not rows are held until they are whole, up to this: beyond, they pass in parts.
@@ -148,6 +149,17 @@ static void ready(struct server *server, enum owed_verdict verdict, uint8_t stat
     }
 }
 
+/* A client knows its own notifications by the number of the process that sent them. The bytes are
+ * the loop's or ours, and nobody reads them before they are handed on. */
+static void tell_alias(const struct server *server, struct slice body)
+{
+    struct reader reader = {body, false};
+    uint32_t pid = read_u32(&reader), alias = htonl(server->alias);
+
+    if (!reader.bad && pid == server->pid && server->alias)
+        memcpy((uint8_t *)(uintptr_t)body.at, &alias, sizeof(alias));
+}
+
 /* One whole message, or the beginning of one that passes in parts. False: the server is lost. */
 static bool take_message(struct server *server, struct run *run, const struct frame *frame)
 {
@@ -192,6 +204,10 @@ static bool take_message(struct server *server, struct run *run, const struct fr
               completed.about);
         hand_over_fakes(server, run);
         return true;
+    case REPLY_NOTIFICATION:
+        if (whole)
+            tell_alias(server, frame_body(frame));
+        /* fall through */
     default:
         hand_over(server, run);
         if (server->events && whole)
@@ -310,6 +326,7 @@ static void closed(void *owner)
     buf_clear(&server->part);
     buf_clear(&server->fatal);
     mem_free((void *)server->secret.at);
+    mem_free((void *)server->options.at);
     server->keeper->freed(server);
     mem_free(server);
 }
@@ -383,6 +400,7 @@ void server_release(struct server *server)
 {
     server->events = NULL;
     server->owner = NULL;
+    server->alias = 0;
     if (server->stream)
         stream_resume(server->stream);
 }

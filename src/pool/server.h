@@ -11,6 +11,7 @@
 #include "wire/owed.h"
 
 struct pool_place;
+struct take;
 struct server;
 
 /* How a server speaks to whoever holds it. Slices are valid until the call returns, runs until the
@@ -65,10 +66,14 @@ struct server {
     void *pool;            /* the keeper's */
     struct stream *stream; /* NULL while it is dialled */
     enum server_state state;
-    struct ring link; /* in its pool, by state */
-    uint8_t counted;  /* the state by which its pool counts it */
-    uint64_t number;  /* for people */
+    struct ring link;     /* in its pool, by state */
+    uint8_t counted;      /* the state by which its pool counts it */
+    uint64_t number;      /* for people */
+    bool own;             /* for one holder alone: closed instead of lent again */
+    struct take *taker;   /* who waits for that one; NULL: nobody does any more */
+    struct slice options; /* of its startup packet beside user and database; owned */
     uint32_t pid;
+    uint32_t alias;                 /* what the holder's client takes for pid; 0: pid itself */
     struct slice secret;            /* of its BackendKeyData; owned */
     int64_t made, logged_in, since; /* loop time: dialled, logged in, entered this state */
     unsigned instance;              /* of its node, when it was dialled */

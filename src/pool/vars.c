@@ -52,6 +52,17 @@ void vars_set(struct vars *vars, struct slice name, struct slice value, bool rep
     var->value = mem_text(value.at, value.len);
 }
 
+void vars_copy(struct vars *to, const struct vars *from)
+{
+    vars_clear(to);
+    for (unsigned i = 0; i < from->count; i++) {
+        const struct var *var = &from->at[i];
+
+        vars_set(to, slice_text(var->name), slice_text(var->value), var->reported);
+        to->at[i].ours = var->ours;
+    }
+}
+
 void vars_remove(struct vars *vars, struct slice name)
 {
     struct var *var = find(vars, name);
@@ -97,24 +108,26 @@ static void put_name(struct buf *sql, const char *name)
     buf_put(sql, "\"", 1);
 }
 
-static void put_value(struct buf *sql, const char *value)
+static void put_value(struct buf *sql, struct slice value)
 {
-    buf_put(sql, strchr(value, '\\') ? " E'" : "'", strchr(value, '\\') ? 3 : 1);
-    for (; *value; value++) {
-        if (*value == '\'' || *value == '\\')
-            buf_put(sql, value, 1);
-        buf_put(sql, value, 1);
+    bool escaped = value.len && memchr(value.at, '\\', value.len);
+
+    buf_put(sql, escaped ? " E'" : "'", escaped ? 3 : 1);
+    for (size_t i = 0; i < value.len; i++) {
+        if (value.at[i] == '\'' || value.at[i] == '\\')
+            buf_put(sql, &value.at[i], 1);
+        buf_put(sql, &value.at[i], 1);
     }
     buf_put(sql, "'", 1);
 }
 
-static void put_set(struct buf *sql, const struct var *var)
+void vars_write_set(struct buf *sql, struct slice name, struct slice value)
 {
     /* A list such as search_path would be one quoted element if it were set by SET. */
     buf_printf(sql, "SELECT pg_catalog.set_config(");
-    put_value(sql, var->name);
+    put_value(sql, name);
     buf_printf(sql, ",");
-    put_value(sql, var->value);
+    put_value(sql, value);
     buf_printf(sql, ",false);");
 }
 
@@ -167,7 +180,7 @@ static void set_wanted(struct vars *server, const struct var *wanted, struct buf
 {
     if (!differs(server, wanted))
         return;
-    put_set(sql, wanted);
+    vars_write_set(sql, slice_text(wanted->name), slice_text(wanted->value));
     vars_set(server, slice_text(wanted->name), slice_text(wanted->value), false);
 }
 
@@ -215,14 +228,20 @@ bool vars_hurried(const struct vars *server)
     return value > 0 && value < HURRY_MS && (!*end || strcmp(end, "ms") == 0);
 }
 
+/* Of any length: names that differ in their last byte are different settings. */
 static uint64_t hash_nocase(const char *text)
 {
     char folded[64];
-    size_t len = 0;
+    uint64_t hash = 0;
 
-    for (; text[len] && len < sizeof(folded); len++)
-        folded[len] = (char)tolower((unsigned char)text[len]);
-    return hash_bytes(folded, len);
+    do {
+        size_t len = 0;
+
+        for (; *text && len < sizeof(folded); len++)
+            folded[len] = (char)tolower((unsigned char)*text++);
+        hash = hash_join(hash, hash_bytes(folded, len));
+    } while (*text);
+    return hash;
 }
 
 uint64_t vars_hash(const struct vars *vars, bool results)

@@ -18,6 +18,7 @@ struct vars {
 void vars_clear(struct vars *vars);
 /* Sets or replaces. Names are compared without regard to case. */
 void vars_set(struct vars *vars, struct slice name, struct slice value, bool reported);
+void vars_copy(struct vars *to, const struct vars *from); /* instead of what `to` had */
 void vars_remove(struct vars *vars, struct slice name);
 /* NULL where it is not known. */
 const struct var *vars_find(const struct vars *vars, struct slice name);
@@ -32,6 +33,8 @@ bool vars_match(struct vars *server, const struct vars *session, struct buf *sql
 bool vars_match_some(struct vars *server, const struct vars *wanted, struct buf *sql);
 /* A statement_timeout that may be too short for us to set anything back under it. */
 bool vars_hurried(const struct vars *server);
+/* Appends a statement that sets one. Neither may hold a NUL. */
+void vars_write_set(struct buf *sql, struct slice name, struct slice value);
 /* Over names and values in any order; with `results` over those that may change a result's bytes.
  */
 uint64_t vars_hash(const struct vars *vars, bool results);

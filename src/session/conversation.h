@@ -6,6 +6,8 @@
 #include "session/session.h"
 
 struct client_login;
+struct replication;
+struct welcome;
 struct transaction;
 
 struct inventory;
@@ -13,6 +15,7 @@ struct inventory;
 /* Why a session keeps its server outside of transactions. name, text */
 #define PINS(X)                                                                                    \
     X(POOLING, "session pooling")                                                                  \
+    X(REPLICATION, "replication")                                                                  \
     X(TEMPORARY, "temporary tables")                                                               \
     X(LOCKS, "advisory locks")                                                                     \
     X(CURSORS, "cursors WITH HOLD")                                                                \
@@ -51,16 +54,21 @@ struct session {
     struct stream *client;
     struct ring link; /* in rooms.sessions */
     uint64_t number;
-    char who[48];               /* "session 17", for log lines */
-    struct client_login *login; /* NULL once it is in */
-    struct database *database;  /* NULL: the console's */
+    char who[48];                    /* "session 17", for log lines */
+    struct client_login *login;      /* NULL once it is in */
+    struct welcome *welcome;         /* NULL before and after */
+    struct replication *replication; /* NULL: it is none */
+    struct database *database;       /* NULL: the console's */
     char *user;
     struct vars vars;
+    struct buf asked;    /* settings of its startup packet as they came: name NUL value NUL .. */
     struct vars startup; /* those that the client came with: where RESET goes back to */
     uint64_t wanted;     /* hash of vars, all of them */
     uint64_t settings;   /* hash of vars that may change a result */
     uint64_t parsing;    /* hash of vars that may change what a text means when it is parsed */
-    uint32_t pid, secret;
+    uint16_t minor;      /* of the protocol 3 that it speaks: 0 or 2 */
+    uint32_t pid;        /* as its client knows it */
+    uint8_t secret[32], secret_len;
     struct map_link key; /* in rooms.keys */
     bool in, ending;     /* logged in; on its way out */
 
@@ -118,6 +126,8 @@ void session_touch_settings(struct session *session);
 void session_flow(struct session *session);
 /* A CancelRequest came for it. */
 void session_cancel(struct session *session);
+/* What the meaning of a text depends on when it is parsed. */
+uint64_t session_parsing(const struct session *session);
 bool session_holds_server(const struct session *session);
 /* The server has the beginning of a message whose rest the client has not sent yet: whatever else
  * it is sent now it takes for that rest. */
@@ -211,5 +221,42 @@ struct client_login *client_login_new(struct session *session);
 void client_login_free(struct client_login *login);
 /* Works off what came; returns how many bytes were used. The session may have ended afterwards. */
 size_t client_login_take(struct client_login *login, struct slice bytes);
+/* The time it may take is counted anew. */
+void client_login_watch(struct client_login *login);
+/* It is in: AuthenticationOk, these ParameterStatus messages, a key, ReadyForQuery. */
+void client_login_end(struct session *session, const struct buf *statuses);
+
+/* startup.c: what the options of a startup packet say, in session.vars and session.startup. */
+void startup_names(struct session *session, struct slice options, char **database,
+                   struct slice *replication);
+/* False with *err, in the server's words. */
+bool startup_settings(struct session *session, struct slice options, struct err *err);
+/* Appends the names of protocol options, none of which is known, and returns how many. */
+uint32_t startup_unknown(struct slice options, struct buf *names);
+
+/* welcome.c */
+/* Verifies the settings the client came with; client_login_end follows, or the session ends. */
+void welcome_begin(struct session *session);
+void welcome_free(struct session *session);
+
+/* replication.c */
+enum replication_kind {
+    REPLICATION_NONE,
+    REPLICATION_PHYSICAL,
+    REPLICATION_LOGICAL,
+    REPLICATION_UNKNOWN /* the option's value is none that it may have */
+};
+enum replication_kind replication_kind(struct slice value);
+/* Takes a server of its own; client_login_end follows, or the session ends. */
+void replication_begin(struct session *session, struct slice kind, bool sql);
+size_t replication_pass(struct session *session, struct slice bytes);
+/* The client waits for the rest of a message: nothing else can be told to it. */
+bool replication_is_midway(const struct session *session);
+void replication_end(struct session *session);
+
+/* keys.c */
+/* In session pooling the number is that of the server's process. */
+void key_choose(struct session *session);
+void key_forget(struct session *session);
 /* CancelRequest. */
-void cancel_by_key(struct rooms *rooms, uint32_t pid, uint32_t secret);
+void cancel_by_key(struct rooms *rooms, uint32_t pid, struct slice secret);

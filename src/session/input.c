@@ -285,6 +285,8 @@ static size_t work_once(struct session *session, struct slice left)
 {
     if (!session->in)
         return client_login_take(session->login, left);
+    if (session->replication)
+        return replication_pass(session, left);
     if (session->passing)
         return pass(session, left);
     if (session->copying)

@@ -24,6 +24,7 @@ struct inventory {
     struct vars locals; /* custom ones set for the transaction: new ones stay, and are empty */
     bool computed;      /* a setting may have a name that nobody knows */
     bool out, failed;   /* the answer is on its way; it will be none */
+    bool void_names;    /* the settings that it tells by name were not set */
     unsigned asked;     /* what it is about */
     struct vars about;  /* .. by name */
     struct vars found;  /* settings that it told */
@@ -166,8 +167,10 @@ static unsigned note_function(struct session *session, const char *name)
 
     if (!catalog)
         return function_trait(name) == FUNCTION_UNLISTED ? LEAVES_TOLD : 0;
-    if (!function || !function->leaving)
+    if (!function || !function->user)
         return 0;
+    if (!function->leaving)
+        return function->user_volatility == 'v' ? LEAVES_SEQUENCES : 0;
     note_names(session, function->settings);
     return LEAVES_TOLD | LEAVES_SEQUENCES | (function->computed ? LEAVES_UNSEEN : 0);
 }
@@ -349,11 +352,24 @@ static void ask(struct session *session, struct buf *out)
     inventory->doubts &= ~(unsigned)LEAVES_TOLD;
     inventory->there = 0;
     inventory->out = true;
-    inventory->failed = false;
+    inventory->failed = inventory->void_names = false;
     snprintf(text, sizeof(text), "pgtier_left_%x", what);
     put_parse(server, slice_text(text), what, out);
     put_bind(server, slice_text(text), &inventory->about, out);
     put_execute(server, inventory, out);
+}
+
+void inventory_doubt_names(struct session *session)
+{
+    struct inventory *inventory = session->inventory;
+
+    if (!inventory)
+        return;
+    if (inventory->names.count)
+        inventory->doubts |= LEAVES_SETTINGS;
+    /* A question that rode behind what failed. */
+    if (inventory->out && inventory->about.count && !(inventory->asked & LEAVES_SETTINGS))
+        inventory->void_names = true;
 }
 
 /* A lock, a name or a seed outlives the error behind it; nothing else does. */
@@ -527,13 +543,20 @@ static void unset_all(struct session *session, const struct vars *vars, bool our
     }
 }
 
+/* A custom setting that was reset is empty: its client came with a value of its own. */
+static bool is_emptied(const struct session *session, const struct var *var)
+{
+    return !*var->value && session->inventory->asked & LEAVES_SETTINGS &&
+           vars_find(&session->startup, slice_text(var->name));
+}
+
 static void set_found(struct session *session, const struct var *var)
 {
     struct slice name = slice_text(var->name), value = slice_text(var->value);
 
     if (vars_settable(name))
         return;
-    if (is_oneself(session, var)) {
+    if (is_oneself(session, var) || is_emptied(session, var)) {
         unset(session, var->name);
         return;
     }
@@ -545,7 +568,7 @@ static void apply_settings(struct session *session)
 {
     struct inventory *inventory = session->inventory;
 
-    if (!inventory->about.count && !(inventory->asked & LEAVES_SETTINGS))
+    if (inventory->void_names || (!inventory->about.count && !(inventory->asked & LEAVES_SETTINGS)))
         return;
     unset_all(session, &inventory->about, false);
     if (inventory->asked & LEAVES_SETTINGS) {

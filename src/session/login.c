@@ -1,5 +1,5 @@
-/* The login of a client: startup packet, authentication, the server's parameters, a cancel key. Who
- * may log in is guard's to say; what the parameters are, a server's. */
+/* The login of a client: startup packet, authentication, a cancel key. Who may log in is guard's to
+ * say; what its settings are, and what it is told of the server's, is in welcome.c. */
 #include "session/conversation.h"
 
 #include "base/crypt.h"
@@ -22,8 +22,11 @@ enum stage { STAGE_STARTUP, STAGE_SASL_FIRST, STAGE_SASL_FINAL, STAGE_WELCOME };
 struct client_login {
     struct session *session;
     enum stage stage;
+    bool asked_ssl, asked_gssenc; /* by the request for encryption that came last */
     struct scram_server scram;
     char *database;
+    enum replication_kind replication;
+    struct err fault; /* of its settings: told once the server would look at them */
     struct timer limit;
 };
 
@@ -42,8 +45,13 @@ struct client_login *client_login_new(struct session *session)
 
     login->session = session;
     timer_init(&login->limit, session->rooms->loop, over_time, login);
-    timer_start(&login->limit, LOGIN_LIMIT_SECONDS * INT64_C(1000000000));
+    client_login_watch(login);
     return login;
+}
+
+void client_login_watch(struct client_login *login)
+{
+    timer_start(&login->limit, LOGIN_LIMIT_SECONDS * INT64_C(1000000000));
 }
 
 void client_login_free(struct client_login *login)
@@ -74,58 +82,6 @@ static void send_auth(struct client_login *login, uint32_t kind, struct slice pa
 
 /* ---- after the authentication ---- */
 
-static void choose_key(struct session *session)
-{
-    crypt_random(&session->pid, sizeof(session->pid));
-    crypt_random(&session->secret, sizeof(session->secret));
-    session->pid &= 0x7fffffff;
-    map_add(&session->rooms->keys, &session->key, hash_join(session->pid, session->secret));
-}
-
-void cancel_by_key(struct rooms *rooms, uint32_t pid, uint32_t secret)
-{
-    struct map_link *at = map_first(&rooms->keys, hash_join(pid, secret));
-    struct session *session;
-
-    for (; at; at = map_next(at)) {
-        session = MAP_OF(at, struct session, key);
-        if (session->pid != pid || session->secret != secret)
-            continue;
-        session_cancel(session);
-        return;
-    }
-    log_info("login", "a cancel request with a key that no session has");
-}
-
-/* What the session does not say itself it has as the server has it. */
-static void take_setting(struct session *session, struct slice name, struct slice value)
-{
-    if (vars_settable(name) && !vars_find(&session->vars, name))
-        vars_set(&session->vars, name, value, true);
-}
-
-static void put_setting(struct session *session, struct buf *out, struct slice name,
-                        struct slice value)
-{
-    const struct var *own = vars_settable(name) ? vars_find(&session->vars, name) : NULL;
-
-    write_parameter_status(out, name, own ? slice_text(own->value) : value);
-}
-
-static void put_welcome(struct session *session, struct buf *out, const struct buf *welcome)
-{
-    struct slice left = buf_slice(welcome), name, value;
-    struct frame frame;
-
-    while (frame_look(left, &frame) == FRAME_WHOLE) {
-        if (read_parameter_status(frame_body(&frame), &name, &value)) {
-            take_setting(session, name, value);
-            put_setting(session, out, name, value);
-        }
-        left = slice_skip(left, frame.total);
-    }
-}
-
 static void put_console_welcome(struct buf *out)
 {
     write_parameter_status(out, SLICE("server_version"), SLICE("15.0 (pgtier " PGTIER_VERSION ")"));
@@ -137,24 +93,20 @@ static void put_console_welcome(struct buf *out)
     write_parameter_status(out, SLICE("integer_datetimes"), SLICE("on"));
 }
 
-static void come_in(struct client_login *login, const struct buf *welcome)
+void client_login_end(struct session *session, const struct buf *statuses)
 {
-    struct session *session = login->session;
     struct buf out = {0};
 
     write_auth(&out, AUTH_OK, (struct slice){0});
-    if (welcome)
-        put_welcome(session, &out, welcome);
-    else
-        put_console_welcome(&out);
-    choose_key(session);
-    write_key(&out, session->pid, session->secret);
+    buf_put_slice(&out, buf_slice(statuses));
+    key_choose(session);
+    write_key(&out, session->pid, slice_of(session->secret, session->secret_len));
     write_ready(&out, 'I');
     session->in = true;
     session->status = 'I';
+    client_login_free(session->login);
     session->login = NULL;
-    session_touch_settings(session);
-    client_login_free(login);
+    welcome_free(session);
     stream_send_buf(session->client, &out);
     buf_clear(&out);
     log_debug(session->who, "\"%s\" logged in to \"%s\" from %s", session->user,
@@ -162,53 +114,50 @@ static void come_in(struct client_login *login, const struct buf *welcome)
     session_go_on(session);
 }
 
-static void took_server(struct session *session)
+static void enter_console(struct session *session)
 {
-    struct pool *pool = session_pool(session, topology_node(session->database->topology, 0));
+    struct buf statuses = {0};
 
-    if (session->rooms->session_pooling) {
-        session->pins = PIN_BIT(PIN_POOLING);
-        session->node = topology_node(session->database->topology, 0);
-        server_hold(session->take.server, &reply_events, session);
-    } else {
-        pool_give(&session->take, false);
+    put_console_welcome(&statuses);
+    session_touch_settings(session);
+    client_login_end(session, &statuses);
+    buf_clear(&statuses);
+}
+
+static void enter_database(struct client_login *login)
+{
+    if (err_is_set(&login->fault)) {
+        session_fatal(login->session, &login->fault);
+        return;
     }
-    come_in(session->login, pool_welcome(pool));
-}
-
-static void take_done(struct take *take, const struct err *err)
-{
-    struct session *session = take->owner;
-
-    if (err)
-        session_fatal(session, err);
-    else
-        took_server(session);
-}
-
-/* The parameters are those of a server: where none of this user's has logged in yet, one does now.
- */
-static void fetch_welcome(struct client_login *login)
-{
-    struct session *session = login->session;
-    struct pool *pool = session_pool(session, topology_node(session->database->topology, 0));
-
     login->stage = STAGE_WELCOME;
     /* From here on the pool's wait_timeout is the limit. */
     timer_stop(&login->limit);
-    if (pool_welcome(pool) && !session->rooms->session_pooling) {
-        come_in(login, pool_welcome(pool));
-        return;
-    }
-    session->take.done = take_done;
-    session->take.owner = session;
-    if (pool_take(pool, &session->take, 0) == TAKE_HAVE)
-        took_server(session);
+    if (login->replication == REPLICATION_PHYSICAL)
+        replication_begin(login->session, SLICE("true"), false);
+    else if (login->replication == REPLICATION_LOGICAL)
+        replication_begin(login->session, SLICE("database"), true);
+    else
+        welcome_begin(login->session);
 }
 
 static bool is_console(const char *name)
 {
     return strcmp(name, "pgtier") == 0 || strcmp(name, "pgbouncer") == 0;
+}
+
+/* Physical replication is of all databases of a node: one that is not named well is no reason to
+ * refuse it. */
+static struct database *find_database(struct client_login *login)
+{
+    struct rooms *rooms = login->session->rooms;
+    struct database *database = rooms_database(rooms, slice_text(login->database));
+
+    if (!database && login->replication == REPLICATION_PHYSICAL)
+        database = rooms_database(rooms, slice_text(login->session->user));
+    if (!database && login->replication == REPLICATION_PHYSICAL && rooms->ndatabases)
+        database = &rooms->databases[0];
+    return database;
 }
 
 static void authenticated(struct client_login *login)
@@ -217,21 +166,21 @@ static void authenticated(struct client_login *login)
     struct console *console = &session->rooms->console;
     struct err err;
 
-    session->database = rooms_database(session->rooms, slice_text(login->database));
+    session->database = find_database(login);
     if (session->database) {
-        fetch_welcome(login);
+        enter_database(login);
         return;
     }
-    if (is_console(login->database) && console->run) {
+    if (is_console(login->database) && console->run && login->replication == REPLICATION_NONE) {
         if (console->allows(console->owner, session->user)) {
-            come_in(login, NULL);
+            enter_console(session);
             return;
         }
         err_set(&err, "42501", "user \"%s\" may not use the console", session->user);
         err_hint(&err, "Name the user under admin.users.");
     } else {
+        /* In the server's words, without a hint for who cannot read the settings file. */
         err_set(&err, "3D000", "database \"%s\" does not exist", login->database);
-        err_hint(&err, "Name it under databases in the settings file.");
     }
     session_fatal(session, &err);
 }
@@ -332,88 +281,26 @@ static size_t take_password(struct client_login *login, struct slice in)
 
 /* ---- startup ---- */
 
-/* -c name=value and --name=value, words parted by spaces, a backslash taking the next as it is
- * (PostgreSQL, libpq's "options"). False: something else. */
-static bool take_options(struct session *session, struct slice text)
+/* 3.1 never was; beyond 3.2 nothing is known. */
+static uint32_t speak(uint32_t code)
 {
-    struct buf word = {0};
-    bool good = true, expects_value = false;
+    uint32_t minor = code & 0xffff;
 
-    for (size_t i = 0; i <= text.len && good; i++) {
-        bool end = i == text.len || text.at[i] == ' ';
-        struct slice whole, name;
-        const uint8_t *equals;
-
-        if (!end) {
-            if (text.at[i] == '\\' && i + 1 < text.len)
-                i++;
-            buf_put(&word, &text.at[i], 1);
-            continue;
-        }
-        whole = buf_slice(&word);
-        if (!whole.len)
-            continue;
-        if (!expects_value && slice_is(whole, "-c")) {
-            expects_value = true;
-            buf_take(&word, whole.len);
-            continue;
-        }
-        if (!expects_value && whole.len > 2 && whole.at[0] == '-')
-            whole = slice_skip(whole, 2);
-        else if (!expects_value)
-            good = false;
-        equals = memchr(whole.at, '=', whole.len);
-        good &= equals != NULL;
-        if (good) {
-            name = slice_of(whole.at, (size_t)(equals - whole.at));
-            vars_set(&session->vars, name, slice_skip(whole, name.len + 1), false);
-            vars_set(&session->startup, name, slice_skip(whole, name.len + 1), false);
-        }
-        expects_value = false;
-        buf_take(&word, buf_len(&word));
-    }
-    buf_clear(&word);
-    return good && !expects_value;
+    return minor < 2 ? WIRE_PROTOCOL_3_0 : WIRE_PROTOCOL_3_2;
 }
 
-static bool take_option(struct client_login *login, struct slice name, struct slice value)
-{
-    struct session *session = login->session;
-
-    if (slice_is(name, "user")) {
-        mem_free(session->user);
-        session->user = mem_text(value.at, value.len);
-    } else if (slice_is(name, "database")) {
-        mem_free(login->database);
-        login->database = mem_text(value.at, value.len);
-    } else if (slice_is(name, "options")) {
-        return take_options(session, value);
-    } else if (slice_is(name, "replication")) {
-        return slice_is(value, "false") || slice_is(value, "off") || slice_is(value, "0");
-    } else if (!(name.len >= 5 && memcmp(name.at, "_pq_.", 5) == 0)) {
-        vars_set(&session->vars, name, value, false);
-        vars_set(&session->startup, name, value, false);
-    }
-    return true;
-}
-
-/* Tells a client of a newer protocol what we speak: 3.0, and none of its options. */
+/* Tells a client that asks for another protocol, or for options of it, what we speak instead. */
 static void negotiate(struct client_login *login, const struct read_startup *startup)
 {
-    struct slice options = startup->options, name, value;
     struct buf names = {0}, out = {0};
-    uint32_t unknown = 0;
+    uint32_t unknown = startup_unknown(startup->options, &names);
+    uint32_t spoken = speak(startup->code);
     size_t begin;
 
-    while (read_option(&options, &name, &value)) {
-        if (name.len < 5 || memcmp(name.at, "_pq_.", 5) != 0)
-            continue;
-        unknown++;
-        write_cstr(&names, name);
-    }
-    if (unknown || startup->code != WIRE_PROTOCOL_3_0) {
+    login->session->minor = (uint16_t)(spoken & 0xffff);
+    if (unknown || startup->code != spoken) {
         begin = write_begin(&out, REPLY_NEGOTIATE);
-        write_u32(&out, WIRE_PROTOCOL_3_0);
+        write_u32(&out, spoken);
         write_u32(&out, unknown);
         buf_put_slice(&out, buf_slice(&names));
         write_end(&out, begin);
@@ -438,20 +325,30 @@ static bool is_full(struct client_login *login)
     return true;
 }
 
+/* False: there is no such replication, and the session has ended. */
+static bool take_replication(struct client_login *login, struct slice value)
+{
+    struct err err;
+
+    login->replication = value.at ? replication_kind(value) : REPLICATION_NONE;
+    if (login->replication != REPLICATION_UNKNOWN)
+        return true;
+    err_set(&err, "22023", "invalid value for parameter \"replication\": \"%.*s\"", (int)value.len,
+            (const char *)value.at);
+    err_hint(&err, "Valid values are: \"false\", 0, \"true\", 1, \"database\".");
+    session_fatal(login->session, &err);
+    return false;
+}
+
 static void start(struct client_login *login, const struct read_startup *startup)
 {
     struct session *session = login->session;
-    struct slice options = startup->options, name, value;
-    char text[160];
+    struct slice replication = {0};
 
-    while (read_option(&options, &name, &value)) {
-        if (take_option(login, name, value))
-            continue;
-        snprintf(text, sizeof(text), "invalid or unsupported startup option \"%.*s\"",
-                 (int)(name.len < 80 ? name.len : 80), (const char *)name.at);
-        refuse(login, "0A000", text);
+    startup_names(session, startup->options, &login->database, &replication);
+    if (!take_replication(login, replication))
         return;
-    }
+    negotiate(login, startup);
     if (!session->user || !session->user[0]) {
         refuse(login, "28000", "no PostgreSQL user name specified in startup packet");
         return;
@@ -462,7 +359,7 @@ static void start(struct client_login *login, const struct read_startup *startup
     }
     if (is_full(login))
         return;
-    negotiate(login, startup);
+    startup_settings(session, startup->options, &login->fault);
     begin_auth(login);
 }
 
@@ -470,9 +367,33 @@ static void refuse_protocol(struct client_login *login, uint32_t code)
 {
     char text[160];
 
-    snprintf(text, sizeof(text), "unsupported frontend protocol %u.%u: server supports 3.0 to 3.0",
+    snprintf(text, sizeof(text), "unsupported frontend protocol %u.%u: server supports 3.0 to 3.2",
              code >> 16, code & 0xffff);
     refuse(login, "0A000", text);
+}
+
+/* There is no encryption. The other kind may be asked for then, the same only after that, and
+ * whatever came along was sent by somebody who has not waited (PostgreSQL, postmaster.c). */
+static void refuse_encryption(struct client_login *login, uint32_t code, bool more)
+{
+    bool ssl = code == WIRE_SSL;
+    struct slice no = SLICE("N");
+    struct err err;
+
+    if (ssl ? login->asked_ssl : login->asked_gssenc) {
+        refuse_protocol(login, code);
+        return;
+    }
+    login->asked_ssl = ssl;
+    login->asked_gssenc = !ssl;
+    stream_send(login->session->client, &no, 1);
+    if (!more)
+        return;
+    err_set(&err, "08P01", "received unencrypted data after %s request",
+            ssl ? "SSL" : "GSSAPI encryption");
+    err_detail(&err, "This could be either a client-software bug or evidence of an attempted "
+                     "man-in-the-middle attack.");
+    session_fatal(login->session, &err);
 }
 
 static size_t take_startup(struct client_login *login, struct slice in)
@@ -481,7 +402,6 @@ static size_t take_startup(struct client_login *login, struct slice in)
     struct frame frame;
     struct read_startup startup;
     enum frame_state state = frame_look_startup(in, &frame);
-    struct slice no = SLICE("N");
 
     if (state == FRAME_NONE || state == FRAME_PART)
         return 0;
@@ -492,16 +412,10 @@ static size_t take_startup(struct client_login *login, struct slice in)
     switch (startup.code) {
     case WIRE_SSL:
     case WIRE_GSSENC:
-        stream_send(session->client, &no, 1);
+        refuse_encryption(login, startup.code, in.len > frame.total);
         break;
     case WIRE_CANCEL:
-        if (startup.secret.len == 4) {
-            const uint8_t *at = startup.secret.at;
-
-            cancel_by_key(session->rooms, startup.pid,
-                          (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 |
-                              at[3]);
-        }
+        cancel_by_key(session->rooms, startup.pid, startup.secret);
         session_end(session);
         break;
     default:

@@ -74,6 +74,22 @@ static struct slice text_of(const struct request *request, const struct message 
     return slice_first(body, body.len ? body.len - 1 : 0);
 }
 
+void prepare_spell(const struct request *request, const struct message *message, struct buf *out)
+{
+    struct slice text = text_of(request, message);
+    struct slice word = slice_first(slice_skip(text, message->name_at), message->name_len);
+    bool quoted = word.len && word.at[0] == '"';
+
+    for (size_t i = quoted; i + quoted < word.len; i++) {
+        uint8_t c = word.at[i];
+
+        if (!quoted && c >= 'A' && c <= 'Z')
+            c = (uint8_t)(c - 'A' + 'a');
+        buf_put(out, &c, 1);
+        i += quoted && c == '"';
+    }
+}
+
 static void note_place(struct message *message, const struct token *token)
 {
     message->name_at = token->pos;
@@ -116,7 +132,7 @@ static void read_prepare(struct session *session, struct message *message, struc
     }
     message->use = PREPARE_MAKES;
     message->statement =
-        statement_by_sql(&session->database->statements, rest, body, session->parsing);
+        statement_by_sql(&session->database->statements, rest, body, session_parsing(session));
     names_set(&session->names, slice_of(name.text, name.len), message->statement,
               session->changes++);
 }

@@ -19,6 +19,8 @@ enum prepare_use {
  * it says, as far as the server will agree. */
 void prepare_read(struct session *session, struct request *request, struct message *message,
                   const struct shape *shape);
+/* The name that stands in the text of a Query, as a Parse would have it; appended to `out`. */
+void prepare_spell(const struct request *request, const struct message *message, struct buf *out);
 /* The body of an EXECUTE is all that the text runs: it may be judged in its stead. */
 bool prepare_is_transparent(const struct message *message, const struct shape *shape);
 /* A text of the extended protocol, or of several statements, speaks of names. */

@@ -145,6 +145,19 @@ static void make_sure(struct load *load, const struct message *message)
         put_parse(load, message->statement, message->named, OWED_SWALLOW);
 }
 
+/* The client reads rows as it was told they are: on a server that prepares the statement only now
+ * they may be others. */
+static void compare_columns(struct load *load, const struct request *request,
+                            const struct message *message)
+{
+    if (!message->named || !message->statement->columns || request->describes || !request->plain ||
+        request->write || has(load, message))
+        return;
+    make_sure(load, message);
+    write_target(load->scratch, MSG_DESCRIBE, 'S', slice_text(message->statement->name));
+    owe(load, OWED_DESCRIBE_STATEMENT, OWED_SWALLOW, (uint64_t)(uintptr_t)message->statement);
+}
+
 static void load_parse(struct load *load, const struct message *message)
 {
     if (message->duplicate) {
@@ -165,8 +178,10 @@ static void load_bind(struct load *load, const struct request *request,
     struct slice body = slice_skip(whole, FRAME_HEAD);
     bool last = message == &request->messages[request->nmessages - 1];
 
-    if (message->statement)
+    if (message->statement) {
+        compare_columns(load, request, message);
         make_sure(load, message);
+    }
     owe(load, OWED_BIND, OWED_FORWARD, 0);
     if (!message->statement || !message->named) {
         put(load, whole);
@@ -214,23 +229,6 @@ static void load_execute(struct load *load, const struct request *request, struc
     owe(load, OWED_EXECUTE, OWED_FORWARD, 0);
 }
 
-/* The name that stands in a text, as a Parse has it. */
-static void spell_name(struct buf *out, const struct message *message, struct slice whole)
-{
-    struct slice word =
-        slice_first(slice_skip(whole, FRAME_HEAD + message->name_at), message->name_len);
-    bool quoted = word.len && word.at[0] == '"';
-
-    for (size_t i = quoted; i + quoted < word.len; i++) {
-        uint8_t c = word.at[i];
-
-        if (!quoted && c >= 'A' && c <= 'Z')
-            c = (uint8_t)(c - 'A' + 'a');
-        buf_put(out, &c, 1);
-        i += quoted && c == '"';
-    }
-}
-
 /* A Query with another name in it. */
 static void put_renamed(struct load *load, const struct message *message, struct slice whole)
 {
@@ -243,7 +241,8 @@ static void put_renamed(struct load *load, const struct message *message, struct
     write_end(load->scratch, begin);
 }
 
-static void load_text(struct load *load, const struct message *message, struct slice whole)
+static void load_text(struct load *load, const struct request *request,
+                      const struct message *message, struct slice whole)
 {
     struct statement *statement = message->statement;
     bool clashes = message->use == PREPARE_CLASHES;
@@ -258,7 +257,7 @@ static void load_text(struct load *load, const struct message *message, struct s
     } else if (message->use == PREPARE_MAKES) {
         note_prepared(load, statement);
     } else if (clashes) {
-        spell_name(&name, message, whole);
+        prepare_spell(request, message, &name);
         write_parse(load->scratch, buf_slice(&name), SLICE(""), SLICE(""));
         owe(load, OWED_PARSE, OWED_SWALLOW, 0);
         put_sync(load);
@@ -300,7 +299,7 @@ static void load_message(struct load *load, const struct request *request,
         owe(load, OWED_SYNC, OWED_FORWARD, 0);
         break;
     case MSG_QUERY:
-        load_text(load, message, whole);
+        load_text(load, request, message, whole);
         return;
     case MSG_FUNCTION:
         owe(load, OWED_FUNCTION, OWED_FORWARD, 0);
@@ -443,6 +442,7 @@ enum outcome enter_relay(struct session *session)
         request->leads = false;
     }
     server_hold(server, &reply_events, session);
+    server->alias = session->pid;
     load_settings(&load, session);
     load_sequences(&load, session, request);
     load_begin(&load, session);

@@ -4,6 +4,7 @@
 #include "session/conversation.h"
 #include "session/inventory.h"
 #include "session/prepare.h"
+#include "session/wording.h"
 #include "wire/frame.h"
 #include "wire/read.h"
 #include "wire/types.h"
@@ -34,28 +35,6 @@ static bool is_for_good(struct slice sqlstate)
 {
     return slice_is(sqlstate, "25006") || slice_is(sqlstate, "0A000") ||
            slice_is(sqlstate, "55000");
-}
-
-/* A statement no longer gives what it gave when it was prepared (PostgreSQL, plancache.c): it is
- * prepared anew under another name, for whoever asks from now on. */
-static void renew(struct session *session, const struct request *request)
-{
-    for (unsigned i = 0; i < request->nmessages; i++) {
-        struct message *message = &request->messages[i];
-        struct statement *old = message->statement, *new;
-
-        if (!old || (message->type != MSG_BIND && message->type != MSG_QUERY))
-            continue;
-        new = statement_renew(old);
-        names_replace(&session->names, old, new);
-        for (unsigned j = 0; j < request->nmessages; j++) {
-            if (request->messages[j].statement != old)
-                continue;
-            request->messages[j].statement = statement_ref(new);
-            statement_unref(old);
-        }
-        statement_unref(new);
-    }
 }
 
 /* Outside of a transaction, and where the client is told of the new columns, it may be asked again
@@ -95,7 +74,7 @@ static void see_error(struct session *session, struct request *request, struct s
     if (is_outdated(body)) {
         bool again = may_ask_again(session, request);
 
-        renew(session, request);
+        request_renew(session, request, again);
         if (again) {
             request->renewed = true;
             session->out.count = 0; /* what was answered for the server is answered again */
@@ -105,6 +84,7 @@ static void see_error(struct session *session, struct request *request, struct s
     }
     request->failed = true;
     session->exchange_failed = true;
+    inventory_doubt_names(session);
     session->parse_failed = session->take.server->answering == OWED_PARSE;
     forget_made(session, request);
     if (session->copying) {
@@ -116,12 +96,12 @@ static void see_error(struct session *session, struct request *request, struct s
 /* Settings that we put in front were refused: what follows would run under others. */
 static void refuse_settings(struct session *session, struct slice body)
 {
-    struct slice code = read_error_field(body, 'C'), text = read_error_field(body, 'M');
     struct err err;
 
-    err_set(&err, "22023", "%.*s", (int)text.len, (const char *)text.at);
-    if (code.len == 5)
-        memcpy(err.sqlstate, code.at, 5);
+    /* Whoever comes next with the same hears of it at its login. */
+    accepted_clear(
+        pool_accepted(session_pool(session, topology_node(session->database->topology, 0))));
+    read_error(body, &err);
     session_fatal(session, &err);
 }
 
@@ -239,6 +219,8 @@ static void see_tag(struct session *session, struct slice tag)
     }
     if (makes_or_drops_names(session->request, tag))
         session->changes_done++;
+    if (slice_is(tag, "ROLLBACK"))
+        inventory_doubt_names(session);
     if (slice_is(tag, "SET"))
         session->anew = false;
     if (all || slice_is(tag, "RESET") || (slice_is(tag, "SET") && default_of(session->request)))
@@ -254,6 +236,46 @@ static void see_after_flush(struct session *session, uint8_t type)
         session->exchange_failed = true;
         session->copying = false;
     }
+}
+
+/* The statement whose columns the message in turn tells; NULL: of several, or none. */
+static struct statement *described(const struct request *request)
+{
+    struct statement *found = NULL;
+
+    for (unsigned i = 0; i < request->nmessages; i++) {
+        const struct message *message = &request->messages[i];
+
+        if (!message->named || !message->statement ||
+            (message->type != MSG_BIND && message->type != MSG_DESCRIBE))
+            continue;
+        if (found && found != message->statement)
+            return NULL;
+        found = message->statement;
+    }
+    return found;
+}
+
+static void see_columns(struct request *request, const struct server *server, struct slice body,
+                        bool ours)
+{
+    struct statement *statement;
+
+    if (!ours) {
+        statement = request->simple ? NULL : described(request);
+        if (statement && !statement->columns)
+            statement->columns = read_columns_hash(body);
+        return;
+    }
+    if (server->answering != OWED_DESCRIBE_STATEMENT || !server->about)
+        return;
+    statement = (struct statement *)server->about;
+    if (statement->columns == read_columns_hash(body))
+        return;
+    statement->outdated = true;
+    /* As the server would say it, had it prepared the statement before. */
+    wording_outdated(&request->err);
+    throw_away(request);
 }
 
 static void seen(void *owner, uint8_t type, struct slice whole, bool ours)
@@ -296,6 +318,7 @@ static void seen(void *owner, uint8_t type, struct slice whole, bool ours)
         session->copy_extended = !request->simple;
         break;
     case REPLY_ROWS:
+        see_columns(request, session->take.server, body, ours);
         if (ours && request->leads && session->take.server->answering == OWED_DESCRIBE_PORTAL)
             cache_record(&request->ask, type, whole);
         break;
@@ -346,6 +369,22 @@ static bool is_recorded(uint8_t type)
     return type != REPLY_PARSE && type != REPLY_BIND && type != REPLY_CLOSE;
 }
 
+/* An error that speaks of a statement's name. False: it is passed on as it is. */
+static bool put_error(struct session *session, const struct request *request, struct slice run)
+{
+    struct frame frame;
+    struct buf out = {0};
+    bool own = frame_look(run, &frame) == FRAME_WHOLE && frame.total == run.len &&
+               wording_own(request, run, &out);
+
+    if (own) {
+        outbox_flush(session);
+        stream_send_buf(session->client, &out);
+    }
+    buf_clear(&out);
+    return own;
+}
+
 static void bytes(void *owner, uint8_t type, struct slice run)
 {
     struct session *session = owner;
@@ -360,6 +399,8 @@ static void bytes(void *owner, uint8_t type, struct slice run)
     if (request->leads && is_recorded(type))
         cache_record(&request->ask, type, run);
     request->trail.bytes += run.len;
+    if (type == REPLY_ERROR && put_error(session, request, run))
+        return;
     if (request->holding)
         hold(session, request, run);
     else
@@ -385,6 +426,10 @@ static void ready(void *owner, uint8_t status)
     if (request && request->discard) {
         request->discard = request->failed = false;
         session->changes_done = 0;
+        if (err_is_set(&request->err)) {
+            steps_failed(session);
+            return;
+        }
         if (request->cancelled) {
             err_set(&request->err, "57014", "canceling statement due to user request");
             steps_failed(session);

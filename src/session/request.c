@@ -111,6 +111,35 @@ struct slice request_slice(const struct request *request, const struct message *
     return slice_of(request->bytes.at + request->bytes.head + message->at, message->len);
 }
 
+static void renew(struct session *session, struct request *request, struct statement *old,
+                  bool told)
+{
+    struct statement *new = statement_renew(statement_ref(old), session_parsing(session));
+
+    for (unsigned i = 0; told && i < request->nmessages; i++) {
+        if (request->messages[i].statement != old)
+            continue;
+        request->messages[i].statement = statement_ref(new);
+        statement_unref(old);
+    }
+    if (told)
+        names_replace(&session->names, old, new);
+    statement_unref(new);
+    statement_unref(old);
+}
+
+void request_renew(struct session *session, struct request *request, bool told)
+{
+    for (unsigned i = 0; i < request->nmessages; i++) {
+        struct message *message = &request->messages[i];
+
+        if (message->statement && (message->type == MSG_BIND || message->type == MSG_QUERY)) {
+            message->statement->outdated = true;
+            renew(session, request, message->statement, told);
+        }
+    }
+}
+
 struct slice request_text(const struct request *request)
 {
     for (unsigned i = 0; i < request->nmessages; i++) {
@@ -179,8 +208,8 @@ static bool add_parse(struct session *session, struct message *message, struct s
         message->statement = statement_ref(names_find(&session->names, parse.name));
         return true;
     }
-    message->statement =
-        statement_of(&session->database->statements, parse.text, parse.oids, session->parsing);
+    message->statement = statement_of(&session->database->statements, parse.text, parse.oids,
+                                      session_parsing(session));
     names_set(&session->names, parse.name, message->statement, session->changes++);
     return true;
 }

@@ -103,6 +103,10 @@ void request_free_spare(struct rooms *rooms);
 /* The bytes of a message. */
 struct slice request_slice(const struct request *request, const struct message *message);
 
+/* Its statements no longer give what they gave when they were prepared (PostgreSQL, plancache.c):
+ * they are prepared anew under other names, for whoever prepares them from now on, and for this
+ * client where it is `told` of the new columns. */
+void request_renew(struct session *session, struct request *request, bool told);
 /* The text that a request of one statement runs; empty where there is none. */
 struct slice request_text(const struct request *request);
 

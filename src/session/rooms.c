@@ -95,8 +95,11 @@ void database_shut(struct database *database)
 
 void database_set_catalog(struct database *database, struct catalog *catalog)
 {
-    if (catalog)
+    if (catalog) {
         catalog_ref(catalog);
+        database->generation += database->digest && database->digest != catalog_digest(catalog);
+        database->digest = catalog_digest(catalog);
+    }
     if (database->catalog)
         catalog_unref(database->catalog);
     database->catalog = catalog;
@@ -127,6 +130,7 @@ void database_ddl_ended(struct database *database)
     struct rooms *rooms = database->rooms;
 
     database->ddl--;
+    database->generation++;
     database_set_catalog(database, NULL);
     topology_catalog_changed(database->topology);
     /* Roles and their memberships are of all databases of a cluster. */

@@ -90,6 +90,7 @@ static void closed(void *owner)
 
     vars_clear(&session->vars);
     vars_clear(&session->startup);
+    buf_clear(&session->asked);
     vars_clear(&session->texts);
     inventory_clear(session);
     names_clear(&session->names);
@@ -156,11 +157,13 @@ void session_end(struct session *session)
     session->ending = true;
     session->midway |= session->request && session->request->at == STEP_RELAY;
     steps_abandon(session);
+    replication_end(session);
     part_with_server(session);
     client_login_free(session->login);
     session->login = NULL;
+    welcome_free(session);
     if (session->in)
-        map_remove(&session->rooms->keys, &session->key);
+        key_forget(session);
     ring_leave(&session->link);
     session->rooms->nsessions--;
     session->out.count = 0;
@@ -171,6 +174,8 @@ void session_say(struct session *session, const char *severity, const struct err
 {
     struct buf out = {0};
 
+    if (session->in && session->replication && replication_is_midway(session))
+        return;
     write_error(&out, severity, err);
     outbox_flush(session);
     stream_send_buf(session->client, &out);
@@ -190,7 +195,7 @@ void session_cancel(struct session *session)
 {
     struct request *request = session->request;
 
-    if (!request && session->midway && session->take.server)
+    if (session->take.server && (session->replication || (!request && session->midway)))
         server_cancel(session->take.server);
     if (!request || !request->waiting)
         return;
@@ -251,6 +256,11 @@ static uint64_t hash_parsing(const struct vars *vars)
     return hash;
 }
 
+uint64_t session_parsing(const struct session *session)
+{
+    return hash_join(session->parsing, session->database->generation);
+}
+
 void session_touch_settings(struct session *session)
 {
     session->wanted = vars_hash(&session->vars, false);
@@ -280,6 +290,8 @@ static const char *state_text(const struct session *session)
 {
     if (!session->in)
         return "login";
+    if (session->replication)
+        return "replication";
     if (session->request)
         return step_text(session->request->at);
     return session->status == 'I' ? "idle" : "idle in transaction";

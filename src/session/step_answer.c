@@ -3,6 +3,7 @@
 #include "session/conversation.h"
 #include "wire/frame.h"
 #include "session/deallocate.h"
+#include "session/wording.h"
 #include "wire/types.h"
 #include "wire/write.h"
 
@@ -203,6 +204,24 @@ static bool drop_name(struct session *session, const struct request *request)
     return true;
 }
 
+/* A statement whose columns have changed, outside of a transaction: whoever is told of the new ones
+ * gets it prepared anew, the others hear what the server would say. False: refused. */
+static bool heed_outdated(struct session *session, struct request *request)
+{
+    bool outdated = false;
+
+    if (!request->plain || session->status != 'I' || session->midway)
+        return true;
+    for (unsigned i = 0; i < request->nmessages; i++)
+        outdated |= request->messages[i].type == MSG_BIND && request->messages[i].named &&
+                    request->messages[i].statement && request->messages[i].statement->outdated;
+    if (outdated && request->describes)
+        request_renew(session, request, true);
+    else if (outdated)
+        wording_outdated(&request->err);
+    return !outdated || request->describes;
+}
+
 enum outcome enter_answer(struct session *session)
 {
     struct request *request = session->request;
@@ -215,7 +234,7 @@ enum outcome enter_answer(struct session *session)
     if (begin_answers(session, request) ||
         (request->has_text && request->nqueries == 1 && drop_name(session, request)))
         return STEP_ANSWERED;
-    if (err_is_set(&request->err))
+    if (err_is_set(&request->err) || !heed_outdated(session, request))
         return STEP_FAILED;
     if (!request->cacheable)
         return STEP_ON;

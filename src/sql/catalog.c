@@ -1,6 +1,7 @@
 #include "sql/catalog.h"
 
 #include "base/buf.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "sql/arena.h"
 
@@ -158,6 +159,7 @@ struct raw_column {
 
 struct catalog {
     atomic_uint refs;
+    uint64_t digest;
     struct arena arena;
     struct buf relations; /* struct catalog_relation, by name and schema once finished */
     struct buf functions; /* struct catalog_function, by name once finished */
@@ -310,10 +312,26 @@ static bool add_system(struct catalog *catalog, const struct slice *fields)
     return true;
 }
 
+/* A sum: the rows come in any order. */
+static void digest(struct catalog *catalog, const struct slice *fields)
+{
+    uint64_t hash = 0;
+
+    for (unsigned i = 0; i < FIELDS; i++)
+        hash = hash_join(hash, hash_slice(fields[i]));
+    catalog->digest += hash;
+}
+
+uint64_t catalog_digest(const struct catalog *catalog)
+{
+    return catalog->digest;
+}
+
 bool catalog_add_row(struct catalog *catalog, const struct slice *fields, unsigned count)
 {
     if (count != FIELDS)
         return false;
+    digest(catalog, fields);
     switch (letter_of(fields[0])) {
     case 'r':
         return add_relation(catalog, fields);

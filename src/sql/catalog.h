@@ -51,6 +51,8 @@ struct catalog *catalog_new(void);
 bool catalog_add_row(struct catalog *catalog, const struct slice *fields, unsigned count);
 /* Sorts and indexes; call once after the last row, before any look-up. */
 void catalog_finish(struct catalog *catalog);
+/* A hash of all its rows: another one where anything has changed. */
+uint64_t catalog_digest(const struct catalog *catalog);
 void catalog_ref(struct catalog *catalog);
 void catalog_unref(struct catalog *catalog);
 

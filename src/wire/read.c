@@ -2,6 +2,8 @@
  * fit is not of the form. What the bytes mean is for others. */
 #include "wire/read.h"
 
+#include "base/hash.h"
+
 #include "wire/types.h"
 
 struct slice read_bytes(struct reader *reader, size_t len)
@@ -94,7 +96,7 @@ bool read_startup(struct slice packet, struct read_startup *startup)
     case WIRE_CANCEL:
         startup->pid = read_u32(&reader);
         startup->secret = read_bytes(&reader, reader.left.len);
-        return !reader.bad && startup->secret.len >= 4;
+        return !reader.bad && startup->secret.len >= 4 && startup->secret.len <= WIRE_SECRET_MAX;
     }
     /* What another major version says after its number is not known: only the number is read. */
     if (startup->code >> 16 != WIRE_PROTOCOL_3_0 >> 16)
@@ -197,6 +199,44 @@ struct slice read_error_field(struct slice body, uint8_t field)
             return value;
     }
     return (struct slice){0};
+}
+
+/* Table, number, type, size and modifier of a column (PostgreSQL, "RowDescription"). */
+enum { COLUMN_FIXED = 4 + 2 + 4 + 2 + 4 };
+
+uint64_t read_columns_hash(struct slice body)
+{
+    struct reader reader = {body, false};
+    unsigned count = read_u16(&reader);
+    uint64_t hash = count;
+
+    for (unsigned i = 0; i < count && !reader.bad; i++) {
+        hash = hash_join(hash, hash_slice(read_cstr(&reader)));
+        hash = hash_join(hash, hash_slice(read_bytes(&reader, COLUMN_FIXED)));
+        read_u16(&reader);
+    }
+    return hash | 1;
+}
+
+static void copy_field(struct slice body, uint8_t field, char *out, size_t cap)
+{
+    struct slice text = slice_first(read_error_field(body, field), cap - 1);
+
+    if (text.len)
+        memcpy(out, text.at, text.len);
+    out[text.len] = '\0';
+}
+
+void read_error(struct slice body, struct err *err)
+{
+    copy_field(body, 'C', err->sqlstate, sizeof(err->sqlstate));
+    copy_field(body, 'M', err->message, sizeof(err->message));
+    copy_field(body, 'D', err->detail, sizeof(err->detail));
+    copy_field(body, 'H', err->hint, sizeof(err->hint));
+    /* One without a SQLSTATE is an error all the same. */
+    if (!err->sqlstate[0])
+        memcpy(err->sqlstate, "XX000", sizeof(err->sqlstate));
+    err->quote = body;
 }
 
 bool read_parameter_status(struct slice body, struct slice *name, struct slice *value)

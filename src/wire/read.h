@@ -3,6 +3,7 @@
  * undefined. Pure, without allocation. */
 #pragma once
 
+#include "base/err.h"
 #include "base/slice.h"
 
 /* A walk over a body; `bad` sticks once something did not fit, and reads then give 0 or empty. */
@@ -23,7 +24,7 @@ struct read_startup {
     uint32_t code;        /* protocol number, or WIRE_CANCEL, WIRE_SSL, WIRE_GSSENC */
     struct slice options; /* name NUL value NUL ... of a protocol packet, without the last NUL */
     uint32_t pid;         /* of a cancel */
-    struct slice secret;  /* of a cancel; 4 bytes in protocol 3.0 */
+    struct slice secret;  /* of a cancel; 4 bytes in protocol 3.0, up to 256 in 3.2 */
 };
 /* `packet` is a whole startup packet from its length on. */
 bool read_startup(struct slice packet, struct read_startup *startup);
@@ -59,6 +60,10 @@ bool read_execute(struct slice body, struct slice *portal, uint32_t *max_rows);
 /* An ErrorResponse's or NoticeResponse's field (PostgreSQL, "Error and Notice Message Fields");
  * empty where it has none. */
 struct slice read_error_field(struct slice body, uint8_t field);
+/* Over a RowDescription's columns but for their formats; never 0. */
+uint64_t read_columns_hash(struct slice body);
+/* The whole of it, quoting the body, which must outlive `err`. */
+void read_error(struct slice body, struct err *err);
 bool read_parameter_status(struct slice body, struct slice *name, struct slice *value);
 /* The row count at the end of a CommandComplete tag; 0 where it has none. */
 uint64_t read_tag_rows(struct slice body);

@@ -3,6 +3,8 @@
 
 enum {
     WIRE_PROTOCOL_3_0 = 3 << 16,
+    WIRE_PROTOCOL_3_2 = 3 << 16 | 2, /* the keys of cancel requests are longer */
+    WIRE_SECRET_MAX = 256,
     WIRE_CANCEL = 80877102,
     WIRE_SSL = 80877103,
     WIRE_GSSENC = 80877104,

@@ -1,5 +1,6 @@
 #include "wire/write.h"
 
+#include "wire/read.h"
 #include "wire/types.h"
 
 enum { OID_TEXT = 25 };
@@ -65,16 +66,39 @@ static void write_field(struct buf *out, uint8_t field, const char *text)
     write_cstr(out, slice_text(text));
 }
 
-static void write_report(struct buf *out, uint8_t type, const char *severity, const struct err *err)
+/* A severity that is the same stays as its server words it, who may speak another language. */
+static void write_quote(struct buf *out, const char *severity, struct slice quote)
 {
-    size_t begin = write_begin(out, type);
+    struct reader reader = {quote, false};
+    bool same = slice_is(read_error_field(quote, 'V'), severity);
+    uint8_t field;
 
+    while ((field = read_byte(&reader)) != 0) {
+        struct slice text = read_cstr(&reader);
+
+        write_byte(out, field);
+        write_cstr(out, !same && (field == 'S' || field == 'V') ? slice_text(severity) : text);
+    }
+}
+
+static void write_texts(struct buf *out, const char *severity, const struct err *err)
+{
     write_field(out, 'S', severity);
     write_field(out, 'V', severity);
     write_field(out, 'C', err->sqlstate);
     write_field(out, 'M', err->message);
     write_field(out, 'D', err->detail);
     write_field(out, 'H', err->hint);
+}
+
+static void write_report(struct buf *out, uint8_t type, const char *severity, const struct err *err)
+{
+    size_t begin = write_begin(out, type);
+
+    if (err->quote.len)
+        write_quote(out, severity, err->quote);
+    else
+        write_texts(out, severity, err);
     write_byte(out, 0);
     write_end(out, begin);
 }
@@ -120,12 +144,12 @@ void write_auth(struct buf *out, uint32_t kind, struct slice payload)
     write_end(out, begin);
 }
 
-void write_key(struct buf *out, uint32_t pid, uint32_t secret)
+void write_key(struct buf *out, uint32_t pid, struct slice secret)
 {
     size_t begin = write_begin(out, REPLY_KEY);
 
     write_u32(out, pid);
-    write_u32(out, secret);
+    buf_put_slice(out, secret);
     write_end(out, begin);
 }
 
@@ -179,7 +203,8 @@ static void end_packet(struct buf *out, size_t begin)
     write_length(out, begin, buf_len(out) - begin);
 }
 
-void write_startup(struct buf *out, const struct write_pair *options, unsigned count)
+void write_startup(struct buf *out, const struct write_pair *options, unsigned count,
+                   struct slice more)
 {
     size_t begin = begin_packet(out, WIRE_PROTOCOL_3_0);
 
@@ -187,6 +212,7 @@ void write_startup(struct buf *out, const struct write_pair *options, unsigned c
         write_cstr(out, options[i].name);
         write_cstr(out, options[i].value);
     }
+    buf_put_slice(out, more);
     write_byte(out, 0);
     end_packet(out, begin);
 }

@@ -85,14 +85,32 @@ def test_startup_in_single_bytes(trusting):
         assert rows(c.until(b"Z")) == [[b"slow"]]
 
 
-def test_protocol_3_2_is_negotiated_down(trusting):
+@pytest.mark.parametrize("minor, spoken", [(1, 0), (2, None), (3, 2), (9999, 2)])
+def test_protocols_are_negotiated_down(trusting, minor, spoken):
     with Raw(trusting.port) as c:
-        c.send(startup_packet("app_trust", "app", version=V3_0 + 2))
-        kind, body = c.next()
-        assert kind == b"v"
-        assert struct.unpack("!ii", body[:8]) in ((0, 0), (V3_0, 0))
+        c.send(startup_packet("app_trust", "app", version=V3_0 + minor))
+        if spoken is not None:
+            assert c.next() == (b"v", struct.pack("!ii", V3_0 + spoken, 0))
         assert kinds(c.until(b"Z"))[-1] == "Z"
         assert rows(c.query("SELECT 1")) == [[b"1"]]
+
+
+def test_a_long_key_cancels_whole_or_not_at_all(trusting):
+    with Raw(trusting.port) as c:
+        c.send(startup_packet("app_trust", "app", version=V3_0 + 2))
+        c.until(b"Z")
+        pid, secret = c.key
+        assert len(secret) == 32
+        c.send(message(b"Q", b"SELECT pg_sleep(30)\0"))
+        time.sleep(0.3)
+        for wrong in secret[:4], secret[:31], secret + b"x", bytes(32), secret[:31] + bytes([secret[31] ^ 1]):
+            cancel(trusting.port, pid, wrong)
+        c.socket.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            c.next()
+        c.socket.settimeout(20)
+        cancel(trusting.port, pid, secret)
+        assert error(c.until(b"Z"))["C"] == "57014"
 
 
 def test_unknown_protocol_options_are_listed(trusting):

@@ -92,7 +92,7 @@ class Raw:
         head = self.read(5)
         body = self.read(struct.unpack("!i", head[1:])[0] - 4)
         if head[:1] == b"K":
-            self.key = struct.unpack("!ii", body)
+            self.key = struct.unpack("!i", body[:4]) + (struct.unpack("!i", body[4:]) if len(body) == 8 else (body[4:],))
         if head[:1] == b"S":
             name, value, _ = body.split(b"\0")
             self.parameters[name.decode()] = value.decode()
@@ -130,9 +130,10 @@ class Raw:
 
 
 def cancel(port, pid, secret):
-    """Sends a CancelRequest and waits until the peer has closed."""
+    """Sends a CancelRequest and waits until the peer has closed. A long secret is bytes."""
+    secret = secret if isinstance(secret, bytes) else struct.pack("!i", secret)
     with socket.create_connection(("127.0.0.1", port), 20) as s:
-        s.sendall(struct.pack("!iiii", 16, CANCEL_REQUEST, pid, secret))
+        s.sendall(struct.pack("!iii", 12 + len(secret), CANCEL_REQUEST, pid) + secret)
         while s.recv(1024):
             pass
 

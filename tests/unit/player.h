@@ -20,6 +20,7 @@ struct played {
     unsigned number; /* from 1 on, as they came; 0: nothing was said yet, or it is a cancel */
     bool in_login, ended;
     uint32_t cancels; /* the number of whom it is to cancel */
+    struct buf key;   /* .. and the secret that it knows, as a word */
 };
 
 struct player {
@@ -71,6 +72,7 @@ static void played_start(struct played *played)
         return;
     if (startup.code == WIRE_CANCEL) {
         played->cancels = startup.pid;
+        tell_secret(&played->key, startup.secret);
         played->in_login = false;
         return;
     }
@@ -141,6 +143,12 @@ static inline void player_open(struct player *player, struct loop *loop)
         abort();
 }
 
+static inline void played_clear(struct played *played)
+{
+    buf_clear(&played->in);
+    buf_clear(&played->key);
+}
+
 static inline void player_close(struct player *player)
 {
     for (unsigned i = 0; i < player->count; i++)
@@ -149,7 +157,7 @@ static inline void player_close(struct player *player)
     listener_close(player->listener);
     loop_run(player->loop);
     for (unsigned i = 0; i < player->count; i++)
-        buf_clear(&player->all[i].in);
+        played_clear(&player->all[i]);
 }
 
 #define PLAYER_UNTIL(player, done)                                                                 \
@@ -238,13 +246,13 @@ static inline const char *played_expect(struct played *played, const char *line)
     return wrong;
 }
 
-/* True where a cancel request for that connection has come, landed or not. */
-static inline bool player_cancelled(const struct player *player, unsigned number)
+/* The cancel request for that connection that has come, landed or not; NULL: none has. */
+static inline struct played *player_cancelled(struct player *player, unsigned number)
 {
     for (unsigned i = 0; i < player->count; i++)
         if (player->all[i].cancels == number)
-            return true;
-    return false;
+            return &player->all[i];
+    return NULL;
 }
 
 /* A cancel request for that connection that has not landed yet; NULL where there is none. */

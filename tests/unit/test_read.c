@@ -213,6 +213,22 @@ static void fields_of_an_error_are_found(void **state)
     assert_int_equal(read_error_field(BODY("\0C42P01\0"), 'C').len, 0);
 }
 
+static void an_error_is_quoted(void **state)
+{
+    struct slice body = BODY("SFATAL\0C42P01\0Mno table\0Hhint\0\0");
+    struct err err;
+
+    (void)state;
+    read_error(body, &err);
+    assert_string_equal(err.sqlstate, "42P01");
+    assert_string_equal(err.message, "no table");
+    assert_string_equal(err.detail, "");
+    assert_string_equal(err.hint, "hint");
+    assert_true(slice_same(err.quote, body));
+    read_error(BODY("Mno code\0\0"), &err);
+    assert_true(err_is_set(&err));
+}
+
 static void settings_are_read(void **state)
 {
     struct slice name, value;
@@ -258,6 +274,7 @@ int main(void)
         cmocka_unit_test(binds_with_counts_that_do_not_fit),
         cmocka_unit_test(targets_and_portals_are_read),
         cmocka_unit_test(fields_of_an_error_are_found),
+        cmocka_unit_test(an_error_is_quoted),
         cmocka_unit_test(settings_are_read),
         cmocka_unit_test(rows_of_a_tag_are_read),
     };

@@ -5,16 +5,18 @@
  *     a< MESSAGES       client a has got them, in this order, and nothing before them
  *     1< MESSAGES       the first server connection has got them; 2< ..; r1< .. of the replica
  *     1> MESSAGES       it sends them
- *     a login [NAME VALUE ..]   as user app, database app, unless said; "password" is for SCRAM
- *     a closes, 1 closes        the connection; "a< end", "1< end": it was closed
- *     a pauses, a reads         stops and goes on reading
- *     a cancels b [wrongly]     a CancelRequest with b's key; 1 cancelled: one has come for server
- * 1; 1 landed: its connection is closed quiet                     nothing has come to anybody that
- * is not told here pool IDLE TAKEN WAITING   of all servers turns COUNT               of the loop
+ *     a login [NAME VALUE ..]   (login32: by protocol 3.2) as user app, database app, unless said;
+ * "password" is for SCRAM a closes, 1 closes        the connection; "a< end", "1< end": it was
+ * closed a pauses, a reads         stops and goes on reading a cancels b [wrongly, shortly]   a
+ * CancelRequest with b's key 1 cancelled [SECRET]      one has come for server 1; "1 landed": its
+ * connection is closed quiet                     nothing has come to anybody that is not told here
+ *     pool IDLE TAKEN WAITING   of all servers
+ *     turns COUNT               of the loop
  *     replica, primary          the replica is up and has replayed all; it is not
  *     ! OPTION [VALUE]          before the first of them; see `options`
  *
- * Everything that came must have been expected by the end. */
+ * In what a client gets, pid:a is the number that client a's key says. Everything that came must
+ * have been expected by the end. */
 #include "house.h"
 #include "player.h"
 
@@ -35,7 +37,9 @@ struct client {
     struct stream *near, *session;
     struct buf in;
     bool ended, paused;
-    uint32_t pid, secret;
+    uint32_t pid;
+    uint8_t secret[WIRE_SECRET_MAX];
+    size_t secret_len;
 };
 
 struct stage {
@@ -165,33 +169,67 @@ static void client_send(struct stage *stage, struct client *client, const char *
     buf_clear(&out);
 }
 
-static bool client_take(struct client *client, struct buf *text, bool byte)
+enum form { FORM_WORDS, FORM_BYTE, FORM_RAW };
+
+/* How what is expected is told: by its fields, or, as "byte N" and "Raw E ..", as it came. */
+static enum form form_of(struct slice expected)
+{
+    if (expected.len > 5 && memcmp(expected.at, "byte ", 5) == 0)
+        return FORM_BYTE;
+    return expected.len > 4 && memcmp(expected.at, "Raw ", 4) == 0 ? FORM_RAW : FORM_WORDS;
+}
+
+static bool client_take(struct client *client, struct buf *text, enum form form)
 {
     struct slice in = buf_slice(&client->in);
     struct frame frame;
 
-    if (byte && in.len) {
+    if (form == FORM_BYTE && in.len) {
         buf_printf(text, "byte %c", in.at[0]);
         buf_take(&client->in, 1);
         return true;
     }
     if (frame_look(in, &frame) != FRAME_WHOLE)
         return false;
-    words_tell(text, words_of_server, &frame);
+    if (form == FORM_RAW) {
+        buf_printf(text, "Raw %c", frame.type);
+        word_put(text, frame_body(&frame));
+    } else {
+        words_tell(text, words_of_server, &frame);
+    }
     buf_take(&client->in, frame.total);
     return true;
 }
 
-static void client_expect(struct stage *stage, struct client *client, const char *line)
+/* pid:a in its place, as long as the line. */
+static void put_pids(struct stage *stage, char *line)
 {
+    char *at;
+
+    while ((at = strstr(line, "pid:"))) {
+        char number[16];
+        int len = snprintf(number, sizeof(number), "%u", stage->clients[at[4] - 'a'].pid);
+
+        memmove(at + len, at + 5, strlen(at + 5) + 1);
+        memcpy(at, number, (size_t)len);
+    }
+}
+
+static void client_expect(struct stage *stage, struct client *client, const char *words)
+{
+    char whole[LINE_MAX_LEN + 64];
+    const char *line = whole;
+
+    snprintf(whole, sizeof(whole), "%s", words);
+    put_pids(stage, whole);
     while (*line) {
         const char *next, *wrong;
         struct slice expected = slice_of(line, words_first(line, &next));
         struct buf text = {0};
-        bool byte = expected.len > 5 && memcmp(line, "byte ", 5) == 0;
+        enum form form = form_of(expected);
 
-        UNTIL(stage, client_take(client, &text, byte) || client->ended);
-        if (!buf_len(&text) && !client_take(client, &text, byte))
+        UNTIL(stage, client_take(client, &text, form) || client->ended);
+        if (!buf_len(&text) && !client_take(client, &text, form))
             buf_printf(&text, client->ended ? "end" : "nothing");
         wrong = words_compare(expected, &text);
         buf_clear(&text);
@@ -257,7 +295,8 @@ static void finish_login(struct stage *stage, struct client *client, const char 
             answer_sasl(client, &scram, password, &reader, read_u32(&reader));
         if (frame.type == REPLY_KEY) {
             client->pid = read_u32(&reader);
-            client->secret = read_u32(&reader);
+            client->secret_len = reader.left.len;
+            memcpy(client->secret, reader.left.at, reader.left.len);
         }
         buf_take(&client->in, frame.total);
         if (frame.type == REPLY_READY)
@@ -266,7 +305,7 @@ static void finish_login(struct stage *stage, struct client *client, const char 
     WRONG(stage, "the login does not end");
 }
 
-static void login(struct stage *stage, struct client *client, const char *at)
+static void login(struct stage *stage, struct client *client, const char *version, const char *at)
 {
     char password[64] = "secret", options[LINE_MAX_LEN] = "", line[LINE_MAX_LEN + 64];
     struct buf word = {0};
@@ -291,10 +330,12 @@ static void login(struct stage *stage, struct client *client, const char *at)
         buf_clear(&text);
     }
     buf_clear(&word);
-    snprintf(line, sizeof(line), "Startup 3.0%s%s%s", user ? "" : " user app",
+    snprintf(line, sizeof(line), "Startup %s%s%s%s", version, user ? "" : " user app",
              database ? "" : " database app", options);
     client_send(stage, client, line, false);
     finish_login(stage, client, password);
+    if (client->secret_len && client->secret_len != (strcmp(version, "3.2") == 0 ? 32 : 4))
+        WRONG(stage, "a key of %zu bytes", client->secret_len);
 }
 
 /* ---- the stage ------------------------------------------------------------------------------ */
@@ -365,8 +406,8 @@ static void close_stage(struct stage *stage)
     listener_close(stage->primary.listener);
     house_clear(&stage->house);
     for (unsigned i = 0; i < PLAYED_MAX; i++) {
-        buf_clear(&stage->primary.all[i].in);
-        buf_clear(&stage->replica.all[i].in);
+        played_clear(&stage->primary.all[i]);
+        played_clear(&stage->replica.all[i]);
     }
     assert_int_equal(stage->house.database.statements.bytes, 0);
     map_clear(&stage->house.database.statements.map);
@@ -470,7 +511,7 @@ static void expect_quiet(struct stage *stage)
     for (unsigned i = 0; i < CLIENTS; i++) {
         struct client *client = &stage->clients[i];
 
-        if (!client_take(client, &text, false) && !buf_len(&client->in))
+        if (!client_take(client, &text, FORM_WORDS) && !buf_len(&client->in))
             continue;
         write_byte(&text, 0);
         WRONG(stage, "client %c got %s", 'a' + (int)i, (const char *)buf_slice(&text).at);
@@ -487,11 +528,18 @@ static void cancel(struct stage *stage, char from, const char *words)
 {
     const struct client *whom = &stage->clients[words[0] - 'a'];
     struct client *client = client_of(stage, from);
-    char line[80];
+    uint8_t secret[WIRE_SECRET_MAX];
+    size_t len = whom->secret_len;
+    struct buf out = {0};
 
-    snprintf(line, sizeof(line), "CancelRequest %u %u", whom->pid,
-             whom->secret + (strstr(words, "wrongly") != NULL));
-    client_send(stage, client, line, false);
+    memcpy(secret, whom->secret, sizeof(secret));
+    if (strstr(words, "wrongly"))
+        secret[len - 1]++;
+    if (strstr(words, "shortly"))
+        len = 4;
+    write_cancel(&out, whom->pid, slice_of(secret, len));
+    stream_send_buf(client->near, &out);
+    buf_clear(&out);
     UNTIL(stage, client->ended);
     if (!client->ended)
         WRONG(stage, "the cancel request stays open");
@@ -512,8 +560,10 @@ static void do_client(struct stage *stage, char letter, const char *words)
         client_send(stage, client, words + 3, true);
     else if (strncmp(words, "< ", 2) == 0)
         client_expect(stage, client, words + 2);
+    else if (strncmp(words, "login32", 7) == 0)
+        login(stage, client, "3.2", words + 7);
     else if (strncmp(words, "login", 5) == 0)
-        login(stage, client, words + 5);
+        login(stage, client, "3.0", words + 5);
     else if (strcmp(words, "closes") == 0)
         stream_close(client->near);
     else if (strcmp(words, "pauses") == 0)
@@ -562,6 +612,12 @@ static void do_server(struct stage *stage, struct player *player, const char *wo
     } else if (strcmp(words, "cancelled") == 0) {
         UNTIL(stage, player_cancelled(player, number));
         wrong = player_cancelled(player, number) ? "" : "no cancel request has come";
+    } else if (strncmp(words, "cancelled ", 10) == 0) {
+        UNTIL(stage, player_cancelled(player, number));
+        cancelling = player_cancelled(player, number);
+        if (!cancelling)
+            WRONG(stage, "no cancel request has come");
+        wrong = words_compare(slice_text(words + 9), &cancelling->key);
     } else if (strcmp(words, "landed") == 0) {
         cancelling = player_cancel(player, number);
         if (!cancelling)

@@ -152,6 +152,9 @@ static void hashing(void **state)
     assert_int_not_equal(hash_of("a=1", false), hash_of("a=1;b=2", false));
     assert_int_not_equal(hash_of("TimeZone=UTC", true), hash_of("TimeZone=CET", true));
     assert_int_not_equal(hash_of("a=b", true), hash_of("b=a", true));
+    assert_int_not_equal(
+        hash_of("the_long_prefix_that_an_extension_has_chosen_for_its_own.setting_a=1", false),
+        hash_of("the_long_prefix_that_an_extension_has_chosen_for_its_own.setting_b=1", false));
     /* Who asks does not change what is answered. */
     assert_int_equal(hash_of("a=1;application_name=x", true), hash_of("a=1", true));
     assert_int_not_equal(hash_of("a=1;application_name=x", false), hash_of("a=1", false));

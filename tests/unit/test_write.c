@@ -41,6 +41,25 @@ static void errors_and_notices(void **state)
     buf_clear(&out);
 }
 
+static void a_quoted_error(void **state)
+{
+    struct buf out = {0};
+    struct err err;
+
+    (void)state;
+    err_set(&err, "28000", "cut");
+    err.quote = SLICE("SFATAL\0VFATAL\0C28000\0Mwhole\0Ff.c\0\0");
+    write_error(&out, "FATAL", &err);
+    EXPECT(&out, "E\0\0\0\x26SFATAL\0VFATAL\0C28000\0Mwhole\0Ff.c\0\0");
+    write_error(&out, "ERROR", &err);
+    EXPECT(&out, "E\0\0\0\x26SERROR\0VERROR\0C28000\0Mwhole\0Ff.c\0\0");
+    /* The same severity in another language. */
+    err.quote = SLICE("SFATALE\0VFATAL\0C28000\0\0");
+    write_error(&out, "FATAL", &err);
+    EXPECT(&out, "E\0\0\0\x1bSFATALE\0VFATAL\0C28000\0\0");
+    buf_clear(&out);
+}
+
 static void what_goes_to_a_client(void **state)
 {
     struct buf out = {0};
@@ -57,7 +76,7 @@ static void what_goes_to_a_client(void **state)
     EXPECT(&out, "R\0\0\0\x08\0\0\0\0");
     write_auth(&out, 5, SLICE("salt"));
     EXPECT(&out, "R\0\0\0\x0c\0\0\0\5salt");
-    write_key(&out, 258, 0xfffefdfc);
+    write_key(&out, 258, SLICE("\xff\xfe\xfd\xfc"));
     EXPECT(&out, "K\0\0\0\x0c\0\0\1\2\xff\xfe\xfd\xfc");
     write_empty(&out, REPLY_PARSE);
     EXPECT(&out, "1\0\0\0\4");
@@ -86,7 +105,7 @@ static void what_goes_to_a_server(void **state)
     struct buf out = {0};
 
     (void)state;
-    write_startup(&out, options, 1);
+    write_startup(&out, options, 1, SLICE(""));
     EXPECT(&out, "\0\0\0\x11\0\3\0\0user\0me\0\0");
     write_cancel(&out, 7, SLICE("abcd"));
     EXPECT(&out, "\0\0\0\x10\4\xd2\x16\x2e\0\0\0\7abcd");
@@ -158,6 +177,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(errors_and_notices),
+        cmocka_unit_test(a_quoted_error),
         cmocka_unit_test(what_goes_to_a_client),
         cmocka_unit_test(tables),
         cmocka_unit_test(what_goes_to_a_server),

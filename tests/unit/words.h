@@ -21,7 +21,8 @@
 
 /* The fields: s text with its NUL, r bytes without, c one character, u number, n number that is not
  * told where it is 0, l a length and as many bytes, o counted numbers, L counted texts, v counted
- * values of a row, b values of a Bind in text form, C columns, f a copy's formats, e an error. */
+ * values of a row, b values of a Bind in text form, C columns, f a copy's formats, e an error, k a
+ * key: a number where it is of 4 bytes. */
 struct words_kind {
     const char *name;
     uint8_t type;
@@ -58,7 +59,7 @@ static const struct words_kind words_of_server[] = {
     {"Notice", REPLY_NOTICE, "e"},
     {"Ready", REPLY_READY, "c"},
     {"ParameterStatus", REPLY_PARAMETER, "ss"},
-    {"BackendKeyData", REPLY_KEY, "uu"},
+    {"BackendKeyData", REPLY_KEY, "uk"},
     {"Notification", REPLY_NOTIFICATION, "uss"},
     {"NoData", REPLY_NO_ROWS, ""},
     {"EmptyQuery", REPLY_EMPTY, ""},
@@ -202,6 +203,28 @@ static uint32_t number_of(struct buf *word)
     return (uint32_t)strtoul((const char *)buf_slice(word).at, NULL, 10);
 }
 
+static void put_secret(struct buf *out, struct buf *word)
+{
+    bool digits = buf_len(word) > 0;
+
+    for (size_t i = 0; i < buf_len(word); i++)
+        digits &= isdigit(buf_slice(word).at[i]) != 0;
+    if (digits)
+        write_u32(out, number_of(word));
+    else
+        buf_put_slice(out, buf_slice(word));
+}
+
+static void tell_secret(struct buf *text, struct slice secret)
+{
+    struct reader reader = {secret, false};
+
+    if (secret.len == 4)
+        buf_printf(text, " %u", read_u32(&reader));
+    else
+        word_put(text, secret);
+}
+
 static void put_field(struct buf *out, const struct words_kind *kind, char field, const char **at,
                       struct buf *word)
 {
@@ -228,6 +251,8 @@ static void put_field(struct buf *out, const struct words_kind *kind, char field
         buf_put(out, buf_len(word) ? buf_slice(word).at : (const uint8_t *)"", 1);
     else if (field == 'u' || field == 'n')
         write_u32(out, number_of(word));
+    else if (field == 'k')
+        put_secret(out, word);
     else if (field == 'l')
         write_u32(out, (uint32_t)buf_len(word));
     if (field == 'r' || field == 'l')
@@ -259,7 +284,7 @@ static bool put_packet(struct buf *out, const char *name, const char **at, struc
         write_u32(&body, code);
         while (word_next(at, word)) {
             if (code == WIRE_CANCEL)
-                write_u32(&body, number_of(word));
+                put_secret(&body, word);
             else
                 write_cstr(&body, buf_slice(word));
         }
@@ -371,6 +396,10 @@ static void tell_field(struct buf *text, struct reader *body, char field)
         break;
     case 'l':
         word_put(text, read_bytes(body, read_u32(body)));
+        break;
+    case 'k':
+        tell_secret(text, body->left);
+        body->left.len = 0;
         break;
     case 'e':
         word_put(text, read_error_field(body->left, 'C'));
