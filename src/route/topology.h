@@ -32,6 +32,7 @@ struct node {
 };
 
 struct topology;
+struct ear;
 
 struct topology_node {
     const char *url;
@@ -72,6 +73,8 @@ uint64_t topology_system(const struct topology *topology);
 void topology_hurry(struct topology *topology, uint64_t lsn);
 /* The catalog may have changed: fetch it anew, soon. */
 void topology_catalog_changed(struct topology *topology);
+/* By which notifications are heard; see route/ear.h. It lives as long as the topology. */
+struct ear *topology_ear(struct topology *topology);
 
 /* A wish in the caller's storage for the primary's insert LSN, polled after this call; asks of one
  * turn of the loop share one poll. `told` comes later, never before topology_lsn has returned, and
