@@ -21,6 +21,8 @@ struct pool_set *pool_set_new(struct loop *loop, const struct pool_settings *set
 /* Closes every server and frees itself once the last is gone, some turns of the loop later. Nobody
  * may hold or want a server any more. */
 void pool_set_free(struct pool_set *set);
+/* The server of this node whose backend has this pid; NULL: none. */
+struct server *pool_set_server(struct pool_set *set, const char *node, uint32_t pid);
 void pool_set_change(struct pool_set *set, const struct pool_settings *settings);
 /* Found or made. */
 struct pool *pool_of(struct pool_set *set, const struct pool_place *place);

@@ -69,6 +69,9 @@ struct server {
     uint8_t counted;  /* the state by which its pool counts it */
     uint64_t number;  /* for people */
     uint32_t pid;
+    struct map_link by_pid;         /* in its pool's set, from its login on */
+    bool known;                     /* .. it is there */
+    uint32_t notifier;              /* for the layer above: who has last sent notifications by it */
     struct slice secret;            /* of its BackendKeyData; owned */
     int64_t made, logged_in, since; /* loop time: dialled, logged in, entered this state */
     unsigned instance;              /* of its node, when it was dialled */
