@@ -33,8 +33,9 @@ struct database {
     struct ring transactions; /* with writes, or ended and not settled in the ledger yet */
     struct lsn_wish reopen;   /* after a change of the rules */
     bool reopening;
-    bool asks_sequences; /* somebody has asked for currval or lastval */
-    bool doubled;        /* another entry is of the same database: neither may know less */
+    struct channels *channels; /* what sessions listen to; NULL: nobody has until now */
+    bool asks_sequences;       /* somebody has asked for currval or lastval */
+    bool doubled;              /* another entry is of the same database: neither may know less */
 };
 
 /* Answers on a virtual database: see admin/console.h. */

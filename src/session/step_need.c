@@ -78,6 +78,7 @@ void leave_need(struct session *session, bool ok)
     if (session->status == 'I' && !session->midway) {
         begin_forget(session);
         transaction_end(session, is_rolled_back(request));
+        hearing_end(session);
         session->odd_transaction = false;
     }
 }
