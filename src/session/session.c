@@ -15,8 +15,11 @@ enum { INPUT_HIGH = 256 * 1024 };
 
 void session_ready(struct session *session)
 {
-    names_settle(&session->names);
-    session->changes = session->changes_done = 0;
+    names_settle(&session->names, ahead_changes(session));
+    if (ring_empty(&session->ahead))
+        session->changes = session->changes_done = 0;
+    else
+        session->changes_done = ahead_changes(session);
     session->exchange_failed = session->parse_failed = false;
     outbox_put(session, outbox_ready(session->status));
 }
@@ -114,6 +117,7 @@ void session_new(struct rooms *rooms, struct stream *stream)
     snprintf(session->who, sizeof(session->who), "session %llu",
              (unsigned long long)session->number);
     session->status = 'I';
+    ring_init(&session->ahead);
     session->connected = session->since = loop_now(rooms->loop);
     ring_append(&rooms->sessions, &session->link);
     rooms->nsessions++;
@@ -256,6 +260,13 @@ static uint64_t hash_parsing(const struct vars *vars)
     return hash;
 }
 
+static bool is_serializable(const struct session *session)
+{
+    const struct var *level = vars_find(&session->vars, SLICE("default_transaction_isolation"));
+
+    return level && strcasecmp(level->value, "serializable") == 0;
+}
+
 uint64_t session_parsing(const struct session *session)
 {
     return hash_join(session->parsing, session->database->generation);
@@ -267,6 +278,7 @@ void session_touch_settings(struct session *session)
     session->settings = vars_hash(&session->vars, true);
     session->parsing = hash_parsing(&session->vars);
     session->blind = reads_otherwise(session);
+    session->serializable = is_serializable(session);
 }
 
 /* ---- for the console ---- */

@@ -38,6 +38,7 @@ SETTINGS = {
     "max_replication_slots": "8",
     "wal_keep_size": "512MB",
     "max_connections": "200",
+    "max_prepared_transactions": "64",
     "shared_buffers": "256MB",
     "checkpoint_timeout": "30min",
     "max_wal_size": "4GB",
