@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "wire/types.h"
 #include "wire/write.h"
 
 #include <stdio.h>
@@ -79,9 +80,23 @@ static void drained(void *owner)
         server_resume(session->take.server);
 }
 
+/* It has said goodbye behind what it still wants done: that is carried out, as a server would, and
+ * nobody hears of it. */
+static bool has_taken_leave(const struct session *session)
+{
+    static const uint8_t terminate[] = {MSG_TERMINATE, 0, 0, 0, 4};
+    struct slice left = buf_slice(&session->input);
+
+    return session->in && left.len >= sizeof(terminate) &&
+           memcmp(left.at + left.len - sizeof(terminate), terminate, sizeof(terminate)) == 0;
+}
+
 static void ended(void *owner, const char *why)
 {
     struct session *session = owner;
+
+    if (!why && has_taken_leave(session))
+        return;
 
     log_debug(session->who, "the client is gone%s%s", why ? ": " : "", why ? why : "");
     session_end(session);
@@ -283,8 +298,7 @@ void session_touch_settings(struct session *session)
 
 /* ---- for the console ---- */
 
-/* The first of them. */
-static const char *pin_text(unsigned pins)
+const char *session_pin_text(unsigned pin)
 {
     static const char *const texts[] = {
 #define X(name, text) text,
@@ -292,9 +306,14 @@ static const char *pin_text(unsigned pins)
 #undef X
     };
 
+    return pin < PIN_NONE ? texts[pin] : NULL;
+}
+
+static const char *first_pin(unsigned pins)
+{
     for (unsigned pin = 0; pin < PIN_NONE; pin++)
         if (pins & PIN_BIT(pin))
-            return texts[pin];
+            return session_pin_text(pin);
     return NULL;
 }
 
@@ -324,7 +343,7 @@ void session_each(struct rooms *rooms,
             .application_name = name ? name->value : "",
             .peer = session->client->peer,
             .state = state_text(session),
-            .pinned = pin_text(session->pins),
+            .pinned = first_pin(session->pins),
             .requests = session->requests,
             .connected = session->connected,
             .since = session->since,
