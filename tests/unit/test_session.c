@@ -11,7 +11,8 @@
  *     a pauses, a reads         stops and goes on reading
  *     a cancels b               a CancelRequest with b's key; "wrongly" or "shortly" behind it
  *     1 cancelled [SECRET]      one has come for server 1; "1 landed": its connection is closed
- *     a pinned [WHY]            why it keeps its server, as SHOW CLIENTS has it; nothing: it does not
+ *     a pinned [WHY]            why it keeps its server, as SHOW CLIENTS has it; nothing: it does
+ *                               not; "it is gone": its session has ended
  *     quiet                     nothing has come to anybody that is not told here
  *     pool IDLE TAKEN WAITING   of all servers
  *     turns COUNT               of the loop
@@ -589,6 +590,10 @@ static void do_client(struct stage *stage, char letter, const char *words)
         cancel(stage, letter, words + 8);
         return;
     }
+    if (strncmp(words, "pinned", 6) == 0) {
+        expect_pinned(stage, &stage->clients[letter - 'a'], words + 6);
+        return;
+    }
     client = client_of(stage, letter);
     if (strncmp(words, "> ", 2) == 0)
         client_send(stage, client, words + 2, false);
@@ -600,8 +605,6 @@ static void do_client(struct stage *stage, char letter, const char *words)
         login(stage, client, "3.2", words + 7);
     else if (strncmp(words, "login", 5) == 0)
         login(stage, client, "3.0", words + 5);
-    else if (strncmp(words, "pinned", 6) == 0)
-        expect_pinned(stage, client, words + 6);
     else if (strcmp(words, "closes") == 0)
         stream_close(client->near);
     else if (strcmp(words, "pauses") == 0)
