@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "wire/frame.h"
 #include "wire/types.h"
 #include "wire/write.h"
 
@@ -88,11 +89,19 @@ static void drained(void *owner)
  * nobody hears of it. */
 static bool has_taken_leave(const struct session *session)
 {
-    static const uint8_t terminate[] = {MSG_TERMINATE, 0, 0, 0, 4};
     struct slice left = buf_slice(&session->input);
+    struct frame frame;
 
-    return session->in && left.len >= sizeof(terminate) &&
-           memcmp(left.at + left.len - sizeof(terminate), terminate, sizeof(terminate)) == 0;
+    if (!session->in || session->passing > left.len)
+        return false;
+    left = slice_skip(left, session->passing);
+    /* Not by its last bytes alone: of half a message the end would never come. */
+    while (frame_look(left, &frame) == FRAME_WHOLE) {
+        if (frame.type == MSG_TERMINATE)
+            return true;
+        left = slice_skip(left, frame.total);
+    }
+    return false;
 }
 
 static void ended(void *owner, const char *why)
@@ -101,7 +110,6 @@ static void ended(void *owner, const char *why)
 
     if (!why && has_taken_leave(session))
         return;
-
     log_debug(session->who, "the client is gone%s%s", why ? ": " : "", why ? why : "");
     session_end(session);
 }
