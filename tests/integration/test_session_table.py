@@ -822,7 +822,7 @@ class Disturber:
             steps = self.random.sample(LITTER, self.random.randint(1, 5))
             with contextlib.suppress(OSError, Closed):
                 talk.hold([on(name, step) for step in steps])
-            self.stop.wait(0.02)
+            self.stop.wait(0.04)
 
 
 @contextlib.contextmanager
