@@ -25,6 +25,7 @@ struct control {
     enum state state;
     struct timer timer; /* by state: the next attempt, or when to give up */
     int64_t backoff;
+    int64_t rest; /* loop time before which nothing is dialled */
     unsigned attempts;
     struct resolve *resolve;
     char address[RESOLVE_TEXT]; /* empty: a Unix socket, or hostaddr was given */
@@ -114,11 +115,12 @@ static int64_t jittered(int64_t backoff)
 
 static void drop(struct control *control, const char *text)
 {
+    int64_t rest = control->rest - loop_now(control->loop), pause = jittered(control->backoff);
     char why[WHY];
 
     note(why, control->notice[0] ? control->notice : text);
     hang_up(control);
-    timer_start(&control->timer, jittered(control->backoff));
+    timer_start(&control->timer, pause > rest ? pause : rest);
     control->backoff *= 2;
     if (control->backoff > BACKOFF_MOST)
         control->backoff = BACKOFF_MOST;
@@ -496,6 +498,17 @@ void control_drop(struct control *control, const char *why)
 {
     if (control->state == UP)
         doom(control, why);
+}
+
+bool control_rest(struct control *control, int64_t duration, const char *why)
+{
+    control->rest = loop_now(control->loop) + duration;
+    if (control->state == WAITING) {
+        timer_start(&control->timer, duration);
+        return false;
+    }
+    doom(control, why);
+    return true;
 }
 
 bool control_ask(struct control *control, struct control_ask *ask)

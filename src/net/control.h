@@ -31,6 +31,10 @@ const char *control_address(const struct control *control);
  * returned. Nothing where it is not up. */
 void control_drop(struct control *control, const char *why);
 
+/* The same, in whatever state it is, and nothing is dialled before `duration` is over. Returns
+ * whether there was a connection, or the beginning of one. */
+bool control_rest(struct control *control, int64_t duration, const char *why);
+
 /* A query in the caller's storage, one at a time: `row` for each row of its result (text, .at NULL
  * for NULL, valid until the call returns; at most CONTROL_FIELDS of them), then `done`. Exactly one
  * of done and failed is called, later, never before control_ask has returned. */

@@ -327,6 +327,35 @@ struct pool_set *pool_set_new(struct loop *loop, const struct pool_settings *set
     return set;
 }
 
+static unsigned vacate(struct pool *pool)
+{
+    unsigned count = 0;
+
+    RING_EACH(link, after, &pool->servers[SERVER_IDLE])
+    {
+        struct server *server = RING_OF(link, struct server, link);
+
+        server_close(server);
+        move(server, SERVER_CLOSING);
+        count++;
+    }
+    return count;
+}
+
+unsigned pool_set_vacate(struct pool_set *set, const char *dbname)
+{
+    unsigned count = 0;
+
+    RING_EACH(link, after, &set->order)
+    {
+        struct pool *pool = RING_OF(link, struct pool, order);
+
+        if (strcmp(pool->place.dbname, dbname) == 0)
+            count += vacate(pool);
+    }
+    return count;
+}
+
 void pool_set_change(struct pool_set *set, const struct pool_settings *settings)
 {
     set->settings = *settings;

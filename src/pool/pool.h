@@ -22,6 +22,8 @@ struct pool_set *pool_set_new(struct loop *loop, const struct pool_settings *set
 /* Closes every server and frees itself once the last is gone, some turns of the loop later. Nobody
  * may hold or want a server any more. */
 void pool_set_free(struct pool_set *set);
+/* Closes the servers of that database that are idle, of whatever user; returns how many. */
+unsigned pool_set_vacate(struct pool_set *set, const char *dbname);
 void pool_set_change(struct pool_set *set, const struct pool_settings *settings);
 /* Found or made. */
 struct pool *pool_of(struct pool_set *set, const struct pool_place *place);

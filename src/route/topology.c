@@ -367,6 +367,20 @@ void topology_hurry(struct topology *topology, uint64_t lsn)
     }
 }
 
+unsigned topology_step_aside(struct topology *topology, const char *dbname, int64_t duration)
+{
+    static const char why[] = "it stands aside for a statement that wants the database for itself";
+    struct probe *primary = primary_of(topology);
+    unsigned count = 0;
+
+    if (strcmp(primary->node.dbname, dbname) != 0)
+        return 0;
+    count += control_rest(primary->control, duration, why);
+    if (topology->census.control)
+        count += control_rest(topology->census.control, duration, why);
+    return count;
+}
+
 void topology_catalog_changed(struct topology *topology)
 {
     census_want(&topology->census);

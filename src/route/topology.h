@@ -73,6 +73,10 @@ void topology_hurry(struct topology *topology, uint64_t lsn);
 /* The catalog may have changed: fetch it anew, soon. */
 void topology_catalog_changed(struct topology *topology);
 
+/* The connections to that database of the primary's are closed, and not made again for `duration`;
+ * returns how many there were. The primary counts as lost meanwhile. */
+unsigned topology_step_aside(struct topology *topology, const char *dbname, int64_t duration);
+
 /* A wish in the caller's storage for the primary's insert LSN, polled after this call; asks of one
  * turn of the loop share one poll. `told` comes later, never before topology_lsn has returned, and
  * only once; the wish outlives lost connections. The LSN is normalised: never just behind the

@@ -92,8 +92,9 @@ struct session {
     /* From one ReadyForQuery to the next: how many Parses and Closes went out and came back. */
     unsigned changes, changes_done;
     bool exchange_failed, parse_failed;
-    bool blind; /* its texts may mean something else than they seem to: encoding, strings */
-    bool soils; /* its transaction may leave a setting that nobody sees */
+    bool serializable; /* by default: no standby can do that */
+    bool blind;        /* its texts may mean something else than they seem to: encoding, strings */
+    bool soils;        /* its transaction may leave a setting that nobody sees */
     bool odd_transaction; /* until its end names mean what nobody knows */
     bool rewinds;         /* RESET in a transaction: the values of `startup` are to be set in it */
     bool anew; /* until ReadyForQuery: settings went back to `startup`, which no server knows of */
@@ -105,6 +106,9 @@ struct session {
     struct node *node;               /* whose server it is */
     struct transaction *transaction; /* what it has written; NULL: nothing */
     struct request *request;         /* in work */
+    struct ring ahead; /* those behind it that were sent before it was answered: request.spare */
+    unsigned nahead;
+    bool serial; /* what comes next is not sent ahead: the one in work is waited for */
     struct outbox out;
     struct vars texts; /* of the console's statements (S...) and portals (P...) */
     uint64_t requests;
@@ -150,6 +154,17 @@ size_t console_take(struct session *session, struct slice left);
 bool begin_answers(struct session *session, struct request *request);
 /* The transaction is over, or is not ours to begin. */
 void begin_forget(struct session *session);
+
+/* ahead.c: what a client sends before it has its answers goes on to the server that it has, where
+ * nothing in front of it could change what it means or where it belongs. */
+/* Another request may be looked for behind the one in work. */
+bool ahead_may(const struct session *session);
+/* Sends it. False: it is for later, and the caller's. */
+bool ahead_send(struct session *session, struct request *request);
+/* The next in line is in work now; NULL: none. */
+struct request *ahead_next(struct session *session);
+/* The number of the first change of names that is not of the request in work. */
+unsigned ahead_changes(const struct session *session);
 
 /* outbox.c: what is put must stay valid until the flush. */
 void outbox_put(struct session *session, struct slice bytes);
@@ -201,6 +216,12 @@ void relay_pass(struct session *session, struct slice bytes);
 extern const struct server_events reply_events;
 /* What a server owes for settings that we put in front. */
 extern const char owed_settings[];
+
+/* occupied.c */
+/* The request may be refused because servers rest where it works: its answer is held. */
+bool occupied_concerns(const struct session *session, const struct request *request);
+/* It was (55006). True where such servers were closed: it is worth asking again, once. */
+bool occupied_make_room(struct session *session, struct request *request);
 
 /* transaction.c */
 /* These cells are about to be written. */

@@ -7,6 +7,7 @@
 #include "wire/read.h"
 #include "wire/types.h"
 
+#include <limits.h>
 #include <stdio.h>
 
 enum { MAX_PARSE = 64 * 1024 * 1024 };
@@ -38,22 +39,42 @@ static bool add_messages(struct session *session, struct request *request, size_
     return true;
 }
 
-/* The first `len` bytes are a request: whole messages, but for `later` bytes of the last. */
-static void begin(struct session *session, struct slice bytes, bool open, size_t later)
+/* Behind the one in work. False: it is for later, as if it had not been looked at. */
+static bool send_ahead(struct session *session, struct request *request)
 {
-    struct request *request = request_new(session->rooms);
+    if (ahead_send(session, request))
+        return true;
+    names_fail(&session->names, request->first_change, UINT_MAX, false);
+    session->changes = request->first_change;
+    request_free(session->rooms, request);
+    return false;
+}
+
+/* The bytes are a request: whole messages, but for `later` bytes of the last. False: not now. */
+static bool begin(struct session *session, struct slice bytes, bool open, size_t later)
+{
+    struct request *request;
 
     session->scanned = 0;
+    if (session->request && (open || later)) {
+        session->serial = true;
+        return false;
+    }
+    request = request_new(session->rooms);
     buf_put_slice(&request->bytes, bytes);
     request->open = open;
+    request->first_change = session->changes;
     if (!add_messages(session, request, later)) {
         request_free(session->rooms, request);
         refuse_message(session, "invalid message format");
-        return;
+        return false;
     }
+    if (session->request)
+        return send_ahead(session, request);
     session->request = request;
     session->since = loop_now(session->rooms->loop);
     steps_begin(session);
+    return true;
 }
 
 static bool is_batched(uint8_t type)
@@ -110,8 +131,10 @@ static size_t begin_large(struct session *session, const struct frame *frame)
         !read_bind_names(frame_body(frame), &portal, &name))
         return 0;
     if (frame->type == MSG_QUERY || frame->type == MSG_BIND || frame->type == MSG_FUNCTION) {
-        begin(session, frame->whole, frame->type == MSG_BIND, frame->total - frame->whole.len);
-        return frame->whole.len;
+        return begin(session, frame->whole, frame->type == MSG_BIND,
+                     frame->total - frame->whole.len)
+                   ? frame->whole.len
+                   : 0;
     }
     if (frame->type != MSG_PARSE || frame->total > MAX_PARSE)
         input_refuse_size(session, frame->total);
@@ -121,15 +144,27 @@ static size_t begin_large(struct session *session, const struct frame *frame)
 /* What is there is a whole message that cannot be part of a batch. Returns the bytes used. */
 static size_t take_single(struct session *session, const struct frame *frame)
 {
+    if (session->request && frame->type != MSG_QUERY) {
+        session->serial = true;
+        return 0;
+    }
     if (frame->type == MSG_TERMINATE) {
         session_end(session);
         return 0;
     }
     /* CopyData that was on its way when the COPY failed is passed over, and whatever follows an
      * error up to the Sync, as the server does. */
-    if (!is_copy(frame->type) && !(session->midway && session->exchange_failed))
-        begin(session, frame->whole, false, 0);
+    if (!is_copy(frame->type) && !(session->midway && session->exchange_failed) &&
+        !begin(session, frame->whole, false, 0))
+        return 0;
     return frame->total;
+}
+
+/* What is odd or large is looked at when its turn comes. */
+static bool may_look_ahead(enum frame_state state, const struct frame *frame)
+{
+    return state == FRAME_WHOLE &&
+           (is_batched(frame->type) || frame->type == MSG_SYNC || frame->type == MSG_QUERY);
 }
 
 /* Looks for the end of a request. Returns the bytes used, 0 where more must come first. */
@@ -144,11 +179,15 @@ static size_t gather(struct session *session, struct slice left)
 
         if (state == FRAME_NONE)
             return 0;
+        if (session->request && !may_look_ahead(state, &frame)) {
+            session->serial = state != FRAME_PART;
+            return 0;
+        }
         if (state == FRAME_BAD || !input_is_known(frame.type)) {
             input_refuse_type(session, left.at[at]);
             return 0;
         }
-        if (is_copy(frame.type) && at == 0)
+        if (is_copy(frame.type) && at == 0 && !session->request)
             return drop(session, &frame);
         if (state == FRAME_PART && frame.total <= limit)
             return 0;
@@ -157,20 +196,18 @@ static size_t gather(struct session *session, struct slice left)
             continue;
         }
         if (state == FRAME_WHOLE && (frame.type == MSG_SYNC || frame.type == MSG_FLUSH)) {
-            begin(session, slice_first(left, at + frame.total), frame.type == MSG_FLUSH, 0);
-            return at + frame.total;
+            size_t len = at + frame.total;
+
+            return begin(session, slice_first(left, len), frame.type == MSG_FLUSH, 0) ? len : 0;
         }
         /* Anything else does not belong to what was gathered, which goes first. */
-        if (at > 0) {
-            begin(session, slice_first(left, at), true, 0);
-            return at;
-        }
+        if (at > 0)
+            return begin(session, slice_first(left, at), true, 0) ? at : 0;
         if (state == FRAME_PART)
             return begin_large(session, &frame);
         if (!is_batched(frame.type))
             return take_single(session, &frame);
-        begin(session, frame.whole, true, 0); /* one large message */
-        return frame.total;
+        return begin(session, frame.whole, true, 0) ? frame.total : 0; /* one large message */
     }
 }
 
@@ -291,7 +328,9 @@ static size_t work_once(struct session *session, struct slice left)
         return pass(session, left);
     if (session->copying)
         return take_copy(session, left);
-    if (session->request || inventory_is_out(session))
+    if (session->request)
+        return ahead_may(session) ? gather(session, left) : 0;
+    if (inventory_is_out(session))
         return 0;
     if (session->skipping)
         return skip(session, left);

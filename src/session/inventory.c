@@ -167,7 +167,9 @@ static unsigned note_function(struct session *session, const char *name)
 
     if (!catalog)
         return function_trait(name) == FUNCTION_UNLISTED ? LEAVES_TOLD : 0;
-    if (!function || !function->user)
+    if (!function)
+        return LEAVES_TOLD | LEAVES_SEQUENCES; /* younger than the catalog */
+    if (!function->user)
         return 0;
     if (!function->leaving)
         return function->user_volatility == 'v' ? LEAVES_SEQUENCES : 0;
@@ -344,10 +346,14 @@ static void ask(struct session *session, struct buf *out)
     unsigned what = inventory->doubts & LEAVES_TOLD;
     char text[32];
 
-    inventory->about = inventory->names;
-    inventory->names = (struct vars){0};
-    if (what & LEAVES_SETTINGS)
+    if (what & LEAVES_SETTINGS) {
+        add_dotted(&inventory->about, &inventory->names);
         add_unlisted(session, &inventory->about);
+        vars_clear(&inventory->names);
+    } else {
+        inventory->about = inventory->names;
+        inventory->names = (struct vars){0};
+    }
     inventory->asked = what;
     inventory->doubts &= ~(unsigned)LEAVES_TOLD;
     inventory->there = 0;

@@ -4,6 +4,8 @@
 #include "base/hash.h"
 #include "base/mem.h"
 
+#include <limits.h>
+
 struct named {
     struct map_link link;
     struct statement *statement;
@@ -40,7 +42,7 @@ static void free_named(struct map_link *link, void *with)
 
 void names_clear(struct names *names)
 {
-    names_settle(names);
+    names_settle(names, UINT_MAX);
     map_each(&names->map, free_named, NULL);
     map_clear(&names->map);
     mem_free(names->changes);
@@ -159,31 +161,67 @@ void names_remove(struct names *names, struct slice name)
     set(names, name, NULL);
 }
 
-static void forget_last(struct names *names)
+static void free_change(struct names_change *change)
 {
-    struct names_change *change = &names->changes[--names->nchanges];
-
     statement_unref(change->before);
     mem_free(change->name);
 }
 
-void names_fail(struct names *names, unsigned done, bool parse)
+static bool same_name(const struct names_change *a, const struct names_change *b)
+{
+    return slice_same(slice_of(a->name, a->len), slice_of(b->name, b->len));
+}
+
+/* What the name was before is what it is now, or what it was before the next change of it. */
+static void take_back(struct names *names, unsigned at)
+{
+    struct names_change *change = &names->changes[at];
+
+    for (unsigned i = at + 1; i < names->nchanges; i++) {
+        struct names_change *later = &names->changes[i];
+
+        if (!same_name(later, change))
+            continue;
+        statement_unref(later->before);
+        later->before = change->before;
+        change->before = NULL;
+        return;
+    }
+    set(names, slice_of(change->name, change->len), change->before);
+}
+
+static void forget(struct names *names, unsigned at)
+{
+    free_change(&names->changes[at]);
+    names->nchanges--;
+    memmove(&names->changes[at], &names->changes[at + 1],
+            (names->nchanges - at) * sizeof(*names->changes));
+}
+
+void names_fail(struct names *names, unsigned done, unsigned end, bool parse)
 {
     bool unnamed = false;
 
-    while (names->nchanges && names->changes[names->nchanges - 1].number >= done) {
-        const struct names_change *change = &names->changes[names->nchanges - 1];
+    for (unsigned i = names->nchanges; i-- > 0;) {
+        const struct names_change *change = &names->changes[i];
 
+        if (change->number < done || change->number >= end)
+            continue;
         unnamed = parse && change->number == done && !change->len;
-        set(names, slice_of(change->name, change->len), change->before);
-        forget_last(names);
+        take_back(names, i);
+        forget(names, i);
     }
     if (unnamed)
         set(names, SLICE(""), NULL);
 }
 
-void names_settle(struct names *names)
+void names_settle(struct names *names, unsigned end)
 {
-    while (names->nchanges)
-        forget_last(names);
+    unsigned count = 0;
+
+    while (count < names->nchanges && names->changes[count].number < end)
+        free_change(&names->changes[count++]);
+    names->nchanges -= count;
+    if (names->nchanges)
+        memmove(names->changes, names->changes + count, names->nchanges * sizeof(*names->changes));
 }

@@ -29,8 +29,9 @@ void names_set(struct names *names, struct slice name, struct statement *stateme
 void names_close(struct names *names, struct slice name, unsigned number);
 /* At once and for good. */
 void names_remove(struct names *names, struct slice name);
-/* Only those of a number under `done` came to be: the others are taken back. `parse`: the one of
- * that number was the Parse that failed; one without a name has taken the former one away. */
-void names_fail(struct names *names, unsigned done, bool parse);
-/* The exchange is over: what it changed stays. */
-void names_settle(struct names *names);
+/* Of the changes of numbers under `end` only those under `done` came to be: the others are taken
+ * back. `parse`: the one of that number was the Parse that failed; one without a name has taken the
+ * former one away. */
+void names_fail(struct names *names, unsigned done, unsigned end, bool parse);
+/* The exchange is over: what it changed, by numbers under `end`, stays. */
+void names_settle(struct names *names, unsigned end);

@@ -172,6 +172,16 @@ static void load_parse(struct load *load, const struct message *message)
     }
 }
 
+/* A name that the client has not given is no server's either, whatever stands there for others. */
+static void load_nameless(struct load *load, const struct message *message)
+{
+    if (message->statement || message->named)
+        return;
+    write_target(load->scratch, MSG_CLOSE, 'S', SLICE(""));
+    owe(load, OWED_CLOSE, OWED_SWALLOW, 0);
+    server_set_unnamed(load->server, NULL);
+}
+
 static void load_bind(struct load *load, const struct request *request,
                       const struct message *message, struct slice whole)
 {
@@ -182,6 +192,7 @@ static void load_bind(struct load *load, const struct request *request,
         compare_columns(load, request, message);
         make_sure(load, message);
     }
+    load_nameless(load, message);
     owe(load, OWED_BIND, OWED_FORWARD, 0);
     if (!message->statement || !message->named) {
         put(load, whole);
@@ -201,6 +212,8 @@ static void load_target(struct load *load, const struct message *message, struct
     bool describe = message->type == MSG_DESCRIBE;
 
     if (message->what == 'P' || !message->statement) {
+        if (message->what == 'S' && describe)
+            load_nameless(load, message);
         put(load, whole);
         owe(load,
             !describe              ? OWED_CLOSE
@@ -434,8 +447,8 @@ enum outcome enter_relay(struct session *session)
     bool replica = session->node->role == NODE_REPLICA;
 
     request->trail.source = replica ? SOURCE_REPLICA : SOURCE_PRIMARY;
-    request->holding = replica && request->moves;
-    request->checking = request->holding && request->verdict.freshness == FRESH_CAUSAL;
+    request->holding = (replica && request->moves) || occupied_concerns(session, request);
+    request->checking = replica && request->moves && request->verdict.freshness == FRESH_CAUSAL;
     /* An answer that may be old is nobody's but the asker's. */
     if (replica && !request->checking && request->leads) {
         cache_drop(&request->ask);
@@ -443,9 +456,12 @@ enum outcome enter_relay(struct session *session)
     }
     server_hold(server, &reply_events, session);
     server->alias = session->pid;
-    load_settings(&load, session);
-    load_sequences(&load, session, request);
-    load_begin(&load, session);
+    /* Behind others of the session the server is as it should be. */
+    if (owed_none(&server->owed)) {
+        load_settings(&load, session);
+        load_sequences(&load, session, request);
+        load_begin(&load, session);
+    }
     load_spelled(&load, session, request, false);
     if (request->spells)
         prepare_drop(session, request);

@@ -42,7 +42,8 @@ static bool is_for_good(struct slice sqlstate)
 static bool may_ask_again(const struct session *session, const struct request *request)
 {
     return session->status == 'I' && !session->midway && request->plain && !request->passed &&
-           !request->renewed && (request->describes || request->simple);
+           !request->renewed && ring_empty(&session->ahead) &&
+           (request->describes || request->simple);
 }
 
 static bool is_outdated(struct slice body)
@@ -62,6 +63,10 @@ static void see_error(struct session *session, struct request *request, struct s
 {
     struct slice code = read_error_field(body, 'C');
 
+    if (slice_is(code, "55006") && request->holding && occupied_make_room(session, request)) {
+        throw_away(request);
+        return;
+    }
     /* What was cancelled, or has run out of its time, is not begun anew elsewhere. */
     if (is_from_replica(session) && request->moves && !request->passed &&
         !slice_is(code, "57014")) {
@@ -94,10 +99,15 @@ static void see_error(struct session *session, struct request *request, struct s
 }
 
 /* Settings that we put in front were refused: what follows would run under others. */
-static void refuse_settings(struct session *session, struct slice body)
+static void refuse_settings(struct session *session, struct request *request, struct slice body)
 {
     struct err err;
 
+    /* A standby may not be able to do it; the primary is asked then. */
+    if (is_from_replica(session) && request->moves && !request->passed) {
+        throw_away(request);
+        return;
+    }
     /* Whoever comes next with the same hears of it at its login. */
     accepted_clear(
         pool_accepted(session_pool(session, topology_node(session->database->topology, 0))));
@@ -303,7 +313,7 @@ static void seen(void *owner, uint8_t type, struct slice whole, bool ours)
     switch (type) {
     case REPLY_ERROR:
         if (ours && session->take.server->about == owed_settings)
-            refuse_settings(session, body);
+            refuse_settings(session, request, body);
         else if (!ours)
             see_error(session, request, body);
         break;
@@ -438,14 +448,15 @@ static void ready(void *owner, uint8_t status)
         request->avoid_replica |= !request->renewed;
         request->trail.asked_again = true;
         begin_again(session, request);
-        steps_again(session, STEP_ROUTE);
+        steps_again(session, request->made_room ? STEP_RELAY : STEP_ROUTE);
         return;
     }
     if (request && request->holding)
         outbox_put(session, buf_slice(&request->held));
     session->status = status;
     if (session->exchange_failed)
-        names_fail(&session->names, session->changes_done, session->parse_failed);
+        names_fail(&session->names, session->changes_done, ahead_changes(session),
+                   session->parse_failed);
     else if (request && session->changes)
         answer_prove(session, request);
     if (request)

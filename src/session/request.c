@@ -56,10 +56,10 @@ static void make_new(struct request *request)
     request->err.sqlstate[0] = '\0';
     request->verdict = (struct verdict){.tier = -1};
     request->alone = request->write = request->cacheable = request->ddl = false;
-    request->asks_sequences = request->renewed = false;
+    request->asks_sequences = request->renewed = request->swift = false;
     request->asked = request->leads = request->snapshot = request->moves = false;
     request->node = NULL;
-    request->avoid_replica = false;
+    request->avoid_replica = request->made_room = false;
     request->checking = request->holding = request->discard = request->passed = false;
     request->cancelled = false;
     request->failed = request->rolled_back = false;

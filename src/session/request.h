@@ -27,17 +27,19 @@ struct known_text {
 };
 
 struct request {
-    struct ring spare; /* in rooms.spare while it is nobody's */
-    struct buf bytes;  /* the messages, whole but for `later` bytes of the last */
-    size_t later;      /* bytes of the last message that follow, not read by us */
-    bool open;         /* neither Sync nor Query ends it: more of the same exchange follows */
-    bool simple;       /* a Query or FunctionCall */
-    bool synced;       /* ends with a Sync */
-    bool unread;       /* holds something that was not understood: a write to everything */
-    bool unseen;       /* of a text that was not seen, so that it may leave anything behind */
-    bool plain;        /* [Parse] Bind [Describe] Execute Sync, or one Query */
-    bool spells;       /* speaks of names of statements in texts that are not rewritten */
-    bool describes;    /* its portal: the client wants the RowDescription */
+    struct ring spare;     /* in rooms.spare while it is nobody's */
+    struct buf bytes;      /* the messages, whole but for `later` bytes of the last */
+    size_t later;          /* bytes of the last message that follow, not read by us */
+    bool open;             /* neither Sync nor Query ends it: more of the same exchange follows */
+    bool simple;           /* a Query or FunctionCall */
+    bool synced;           /* ends with a Sync */
+    bool unread;           /* holds something that was not understood: a write to everything */
+    bool unseen;           /* of a text that was not seen, so that it may leave anything behind */
+    bool plain;            /* [Parse] Bind [Describe] Execute Sync, or one Query */
+    bool swift;            /* changes nothing of what the next request means or needs */
+    unsigned first_change; /* of names: its number */
+    bool spells;           /* speaks of names of statements in texts that are not rewritten */
+    bool describes;        /* its portal: the client wants the RowDescription */
     struct message *messages;
     unsigned nmessages, cap;
     unsigned nqueries; /* Queries and Binds */
@@ -68,6 +70,7 @@ struct request {
     bool asked, leads;
     struct node *node; /* where it goes; NULL: where the session's server is */
     bool avoid_replica;
+    bool made_room; /* the server refused it because of us, and was asked again */
 
     /* Of the replies. */
     bool checking;    /* a replica's answer that was not looked at yet */

@@ -130,7 +130,6 @@ void database_ddl_ended(struct database *database)
     struct rooms *rooms = database->rooms;
 
     database->ddl--;
-    database->generation++;
     database_set_catalog(database, NULL);
     topology_catalog_changed(database->topology);
     /* Roles and their memberships are of all databases of a cluster. */

@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "wire/types.h"
 #include "wire/write.h"
 
 #include <stdio.h>
@@ -15,8 +16,11 @@ enum { INPUT_HIGH = 256 * 1024 };
 
 void session_ready(struct session *session)
 {
-    names_settle(&session->names);
-    session->changes = session->changes_done = 0;
+    names_settle(&session->names, ahead_changes(session));
+    if (ring_empty(&session->ahead))
+        session->changes = session->changes_done = 0;
+    else
+        session->changes_done = ahead_changes(session);
     session->exchange_failed = session->parse_failed = false;
     outbox_put(session, outbox_ready(session->status));
 }
@@ -76,9 +80,23 @@ static void drained(void *owner)
         server_resume(session->take.server);
 }
 
+/* It has said goodbye behind what it still wants done: that is carried out, as a server would, and
+ * nobody hears of it. */
+static bool has_taken_leave(const struct session *session)
+{
+    static const uint8_t terminate[] = {MSG_TERMINATE, 0, 0, 0, 4};
+    struct slice left = buf_slice(&session->input);
+
+    return session->in && left.len >= sizeof(terminate) &&
+           memcmp(left.at + left.len - sizeof(terminate), terminate, sizeof(terminate)) == 0;
+}
+
 static void ended(void *owner, const char *why)
 {
     struct session *session = owner;
+
+    if (!why && has_taken_leave(session))
+        return;
 
     log_debug(session->who, "the client is gone%s%s", why ? ": " : "", why ? why : "");
     session_end(session);
@@ -114,6 +132,7 @@ void session_new(struct rooms *rooms, struct stream *stream)
     snprintf(session->who, sizeof(session->who), "session %llu",
              (unsigned long long)session->number);
     session->status = 'I';
+    ring_init(&session->ahead);
     session->connected = session->since = loop_now(rooms->loop);
     ring_append(&rooms->sessions, &session->link);
     rooms->nsessions++;
@@ -256,6 +275,13 @@ static uint64_t hash_parsing(const struct vars *vars)
     return hash;
 }
 
+static bool is_serializable(const struct session *session)
+{
+    const struct var *level = vars_find(&session->vars, SLICE("default_transaction_isolation"));
+
+    return level && strcasecmp(level->value, "serializable") == 0;
+}
+
 uint64_t session_parsing(const struct session *session)
 {
     return hash_join(session->parsing, session->database->generation);
@@ -267,12 +293,12 @@ void session_touch_settings(struct session *session)
     session->settings = vars_hash(&session->vars, true);
     session->parsing = hash_parsing(&session->vars);
     session->blind = reads_otherwise(session);
+    session->serializable = is_serializable(session);
 }
 
 /* ---- for the console ---- */
 
-/* The first of them. */
-static const char *pin_text(unsigned pins)
+const char *session_pin_text(unsigned pin)
 {
     static const char *const texts[] = {
 #define X(name, text) text,
@@ -280,9 +306,14 @@ static const char *pin_text(unsigned pins)
 #undef X
     };
 
+    return pin < PIN_NONE ? texts[pin] : NULL;
+}
+
+static const char *first_pin(unsigned pins)
+{
     for (unsigned pin = 0; pin < PIN_NONE; pin++)
         if (pins & PIN_BIT(pin))
-            return texts[pin];
+            return session_pin_text(pin);
     return NULL;
 }
 
@@ -312,7 +343,7 @@ void session_each(struct rooms *rooms,
             .application_name = name ? name->value : "",
             .peer = session->client->peer,
             .state = state_text(session),
-            .pinned = pin_text(session->pins),
+            .pinned = first_pin(session->pins),
             .requests = session->requests,
             .connected = session->connected,
             .since = session->since,

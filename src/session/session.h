@@ -21,6 +21,8 @@ struct session_figures {
     uint32_t server_pid;
     size_t queued; /* bytes the client has not read yet */
 };
+/* The reasons for which sessions keep their servers; NULL from the last one on. */
+const char *session_pin_text(unsigned pin);
 void session_each(struct rooms *rooms,
                   void (*each)(void *with, const struct session_figures *figures), void *with);
 /* Which database, user and settings a session has; for EXPLAIN ROUTE. */

@@ -115,6 +115,13 @@ static void note_code(struct session *session, const struct request *request,
             inventory_note_code(session, request->messages[i].statement->text);
 }
 
+/* A text that may mean something else than it seems to has its words all the same. */
+static void note_unread_code(struct session *session, const struct request *request)
+{
+    if (request->nmessages && request->messages[0].type == MSG_QUERY)
+        inventory_note_code(session, request_slice(request, &request->messages[0]));
+}
+
 static void judge_first(struct session *session, struct request *request, const struct plan *plan,
                         const struct values *values)
 {
@@ -126,6 +133,29 @@ static void judge_first(struct session *session, struct request *request, const 
         request->verdict.cache = NULL;
         request->verdict.uncached = PLAN_VALUES;
     }
+}
+
+/* It changes rows, or reads, and nothing else. */
+static bool is_swift(const struct shape *shape)
+{
+    for (unsigned i = 0; i < shape->nstatements; i++) {
+        switch (shape->statements[i]) {
+        case STATEMENT_EMPTY:
+        case STATEMENT_SELECT:
+        case STATEMENT_INSERT:
+        case STATEMENT_UPDATE:
+        case STATEMENT_DELETE:
+        case STATEMENT_MERGE:
+        case STATEMENT_COMMIT:
+        case STATEMENT_ROLLBACK:
+        case STATEMENT_SAVEPOINT:
+        case STATEMENT_SHOW:
+            break;
+        default:
+            return false;
+        }
+    }
+    return true;
 }
 
 static void judge_one(struct session *session, struct request *request, struct known_shape *known,
@@ -140,6 +170,7 @@ static void judge_one(struct session *session, struct request *request, struct k
     session->odd_transaction |= is_odd(session, known->shape);
     request->ddl |= is_ddl(known->shape);
     request->write |= !plan->read;
+    request->swift &= is_swift(known->shape);
     if (known == request->text.known && values == &request->text.values)
         judge_first(session, request, plan, values);
 }
@@ -168,9 +199,10 @@ static void refuse_both(struct request *request, enum plan_reason reason)
  * new as this one. */
 static bool takes_snapshot(const struct session *session, const struct request *request)
 {
-    return session->begun && session->snapshot && session->status == 'T' && request->plain &&
-           !request->write && request->has_text && request->text.known->shape->nstatements == 1 &&
-           !request->text.known->not_on_standby && !session->odd_transaction && !session->pins;
+    return session->begun && session->snapshot && !session->serializable &&
+           session->status == 'T' && request->plain && !request->write && request->has_text &&
+           request->text.known->shape->nstatements == 1 && !request->text.known->not_on_standby &&
+           !session->odd_transaction && !session->pins;
 }
 
 /* What of the session and of the request's form stands against cache and replica. */
@@ -191,7 +223,7 @@ static void judge_form(struct session *session, struct request *request)
         refuse_both(request, PLAN_BATCH);
     else if (!request->plain)
         refuse_both(request, PLAN_PROTOCOL);
-    else if (session->take.server)
+    else if (session->take.server || session->serializable)
         refuse_replica(request, PLAN_SESSION);
     else if (request->has_text && request->text.known->not_on_standby)
         refuse_replica(request, PLAN_NOT_ON_STANDBY);
@@ -215,15 +247,20 @@ enum outcome enter_judge(struct session *session)
     struct request *request = session->request;
 
     request->verdict.route = ROUTE_PRIMARY;
+    request->swift = true;
     if (!request_each(session, request, judge_one)) {
         err_set(&request->err, "08P01", "invalid message format");
         return STEP_FAILED;
     }
     request->unread |= session->blind && request->nqueries;
     request->write |= request->unread;
-    if (request->unseen || request->unread)
+    if (request->unseen || request->unread) {
         inventory_note_unread(session);
+        note_unread_code(session, request);
+    }
     request->ddl |= request->unread;
+    request->swift &= !request->unread && !request->unseen && !request->spells && !request->ddl &&
+                      !request->asks_sequences && !session->blind;
     if (!request->nqueries || request->unread)
         refuse_both(request, PLAN_PROTOCOL);
     judge_form(session, request);

@@ -75,6 +75,13 @@ void leave_need(struct session *session, bool ok)
     struct request *request = session->request;
 
     (void)ok;
+    /* What follows was sent already: the end of that is the end of all, and whatever becomes of it,
+     * this may be committed. */
+    if (!ring_empty(&session->ahead)) {
+        if (session->status == 'I')
+            transaction_note_commit(session);
+        return;
+    }
     if (session->status == 'I' && !session->midway) {
         begin_forget(session);
         transaction_end(session, is_rolled_back(request));

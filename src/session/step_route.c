@@ -188,6 +188,8 @@ void leave_take(struct session *session, bool ok)
     bool failed = request->failed && leaves_nothing(session, request);
 
     (void)ok;
+    if (!ring_empty(&session->ahead))
+        return;
     if (!server) {
         pool_leave(&session->take);
         return;

@@ -70,7 +70,7 @@ static void finish(struct session *session, bool ok)
     }
     if (err_is_set(&request->err)) {
         request->failed = true;
-        names_fail(&session->names, session->changes_done, false);
+        names_fail(&session->names, session->changes_done, ahead_changes(session), false);
         if (session->begun && session->status == 'T')
             session->status = 'E';
         write_error(&error, "ERROR", &request->err);
@@ -81,7 +81,7 @@ static void finish(struct session *session, bool ok)
     outbox_flush(session);
     buf_clear(&error);
     record(session, request);
-    session->request = NULL;
+    session->request = ahead_next(session);
     request_free(session->rooms, request);
     session_go_on(session);
 }
@@ -168,11 +168,11 @@ void steps_again(struct session *session, enum step_name step)
 
 void steps_abandon(struct session *session)
 {
-    struct request *request = session->request;
+    struct request *request;
 
-    if (!request)
-        return;
-    leave_from(session, request->at, 0, false);
-    session->request = NULL;
-    request_free(session->rooms, request);
+    while ((request = session->request)) {
+        leave_from(session, request->at, 0, false);
+        session->request = ahead_next(session);
+        request_free(session->rooms, request);
+    }
 }

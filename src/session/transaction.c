@@ -93,6 +93,7 @@ void transaction_end(struct session *session, bool rolled_back)
     session->transaction = NULL;
     if (!transaction)
         return;
+    database->generation += transaction->ddl;
     rolled_back &= !transaction->may_have_committed && !transaction->ddl;
     if (!transaction->written || rolled_back) {
         if (transaction->written)

@@ -14,6 +14,29 @@ static enum statement_kind ddl(struct analysis *a)
     return STATEMENT_DDL;
 }
 
+/* Of what all databases have, or of no schema. */
+static bool is_global(const PgQuery__Node *node)
+{
+    switch (node->node_case) {
+    case NODE(ALTER_DATABASE_SET_STMT):
+    case NODE(COMMENT_STMT):
+    case NODE(CREATE_CAST_STMT):
+    case NODE(CREATE_EVENT_TRIG_STMT):
+    case NODE(CREATE_PUBLICATION_STMT):
+    case NODE(CREATE_ROLE_STMT):
+    case NODE(CREATE_SCHEMA_STMT):
+    case NODE(CREATEDB_STMT):
+    case NODE(DROP_ROLE_STMT):
+    case NODE(DROPDB_STMT):
+    case NODE(GRANT_STMT):
+    case NODE(GRANT_ROLE_STMT):
+    case NODE(INDEX_STMT):
+        return true;
+    default:
+        return false;
+    }
+}
+
 static enum statement_kind temporary(struct analysis *a, const PgQuery__RangeVar *var)
 {
     if (var_is_temporary(var) && !a->plan_only)
@@ -412,6 +435,10 @@ static enum statement_kind definition(struct analysis *a, PgQuery__Node *node)
 {
     if (is_create(node))
         return create(a, node);
+    if (is_global(node)) {
+        a->writes = true;
+        return STATEMENT_DDL;
+    }
     if (is_ddl(node))
         return ddl(a);
     return unknown(a, STATEMENT_UTILITY);

@@ -63,6 +63,7 @@ struct shape *shape_new(struct slice text, struct hash128 hash, const struct val
     if (!parse(&facts, text, values, &survey)) {
         facts_statement(&facts, STATEMENT_UNPARSABLE);
         facts.shape.unknown = facts.shape.writes = true;
+        facts.shape.leaves = LEAVES_TOLD | LEAVES_SEQUENCES;
     }
     shape = finish(&facts);
     survey_clear(&survey);

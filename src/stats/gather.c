@@ -207,6 +207,7 @@ static void targets(const struct gather *gather, struct buf *out)
 /* The states of sessions: the steps, and those between requests. */
 static const char *const other_states[] = {"login", "idle", "idle in transaction", "other"};
 
+enum { PINS_MAX = 32 };
 enum { STATES = STEP_COUNT + COUNT(other_states) };
 
 static const char *state_name(unsigned i)
@@ -215,7 +216,7 @@ static const char *state_name(unsigned i)
 }
 
 struct client_counts {
-    unsigned states[STATES], pinned;
+    unsigned states[STATES], pins[PINS_MAX];
 };
 
 static void count_client(void *with, const struct session_figures *figures)
@@ -226,12 +227,13 @@ static void count_client(void *with, const struct session_figures *figures)
     while (i + 1 < STATES && strcmp(state_name(i), figures->state) != 0)
         i++;
     counts->states[i]++;
-    counts->pinned += figures->pinned != NULL;
+    for (unsigned pin = 0; figures->pinned && session_pin_text(pin); pin++)
+        counts->pins[pin] += session_pin_text(pin) == figures->pinned;
 }
 
 static void clients(struct rooms *rooms, struct buf *out)
 {
-    struct client_counts counts = {.pinned = 0};
+    struct client_counts counts = {.pins = {0}};
 
     session_each(rooms, count_client, &counts);
     prometheus_family(out, "pgtier_clients", GAUGE, "Clients by what they are doing.");
@@ -240,7 +242,13 @@ static void clients(struct rooms *rooms, struct buf *out)
 
         prometheus_count(out, "pgtier_clients", &label, 1, counts.states[i]);
     }
-    lone(out, "pgtier_clients_pinned", GAUGE, "Clients that keep their server.", counts.pinned);
+    prometheus_family(out, "pgtier_clients_pinned", GAUGE,
+                      "Clients that keep their server, by why.");
+    for (unsigned pin = 0; session_pin_text(pin); pin++) {
+        struct label label = {"reason", session_pin_text(pin)};
+
+        prometheus_count(out, "pgtier_clients_pinned", &label, 1, counts.pins[pin]);
+    }
     lone(out, "pgtier_clients_max", GAUGE, "Clients that are let in.", rooms->max_clients);
     prometheus_family(out, "pgtier_clients_refused_total", COUNTER,
                       "Clients turned away by max_clients.");

@@ -7,6 +7,7 @@ import tempfile
 import pytest
 
 from cluster import Cluster
+from few import database, few, url  # noqa: fixtures
 from proxy import Pgtier
 
 ROWS = 1000

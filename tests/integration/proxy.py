@@ -106,7 +106,7 @@ class Pgtier:
             c.execute("SELECT 1")
         opened = sum_by(self.metrics(), "pgtier_ledger_open", "database")
         return all(is_up(node) for node in self.admin("SHOW NODES")) and all(opened.values()) \
-            and "no_catalog" not in self.explain("SELECT id FROM users")
+            and "no_catalog" not in self.explain("SELECT id FROM users", "app")
 
     def stop(self, timeout=30):
         """Ends it and fails if it, or a sanitizer in it, has something to complain about."""
@@ -163,9 +163,10 @@ class Pgtier:
             names = [d.name for d in cursor.description]
             return [dict(zip(names, row)) for row in cursor.fetchall()]
 
-    def explain(self, sql):
-        """The console's explanation of a statement, as one text."""
-        return "\n".join(" ".join(str(v) for v in row.values()) for row in self.admin(f"EXPLAIN ROUTE {sql}"))
+    def explain(self, sql, database=None):
+        """The console's explanation of a statement, as one text; `database` where pgtier has several."""
+        where = f"(DATABASE {database}) " if database else ""
+        return "\n".join(" ".join(str(v) for v in row.values()) for row in self.admin(f"EXPLAIN ROUTE {where}{sql}"))
 
     def http(self, path):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}{path}", timeout=20) as reply:

@@ -5,7 +5,6 @@ import json
 import os
 import pathlib
 import random
-import shutil
 import subprocess
 import threading
 import uuid
@@ -14,6 +13,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
+from few import npm_ci
 from rows import evaluation, owner
 
 NODE = pathlib.Path(__file__).parent / "node"
@@ -264,16 +264,8 @@ def test_twenty_clients_over_three_servers(proxy, cluster):
                             "AND usename = 'app' AND query NOT LIKE '%pg_stat_activity%'")) <= 3 + 6  # control connections
 
 
-@pytest.fixture(scope="session")
-def node_modules():
-    if not shutil.which("node") or not shutil.which("npm"):
-        pytest.fail("node and npm are needed: see tests/packages.txt")
-    if not (NODE / "node_modules/pg").exists():
-        subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=NODE, check=True,
-                       capture_output=True, timeout=300)
-
-
-def test_node_postgres(proxy, node_modules):
+def test_node_postgres(proxy):
+    npm_ci(NODE)
     done = subprocess.run(["node", "drivers.js"], cwd=NODE, text=True, capture_output=True, timeout=120, check=False,
                           env=dict(os.environ, DATABASE_URL=proxy.url(), EVALUATION=evaluation(1), OWNER=owner(1)))
     assert done.returncode == 0, done.stdout + done.stderr

@@ -19,6 +19,7 @@ struct played {
     struct buf in;
     unsigned number; /* from 1 on, as they came; 0: nothing was said yet, or it is a cancel */
     bool in_login, ended;
+    bool learns;      /* the inventory that it was asked for last came with its Parse */
     uint32_t cancels; /* the number of whom it is to cancel */
     struct buf key;   /* .. and the secret that it knows, as a word */
 };
@@ -39,11 +40,49 @@ static const char played_welcome[] =
     " | ParameterStatus DateStyle \"ISO, MDY\" | ParameterStatus TimeZone UTC"
     " | ParameterStatus standard_conforming_strings on | ParameterStatus application_name \"\"";
 
+/* "Told n work_mem 1MB | .." is the answer to an inventory: names and values behind n and s. */
+static void tell_inventory(const struct played *played, struct buf *text, const char *at)
+{
+    struct buf word = {0};
+
+    buf_printf(text, "%sBindComplete", played->learns ? "ParseComplete | " : "");
+    while (word_next(&at, &word)) {
+        bool setting = slice_is(buf_slice(&word), "n") || slice_is(buf_slice(&word), "s");
+
+        buf_printf(text, " | DataRow");
+        word_put(text, buf_slice(&word));
+        for (unsigned i = 0; setting && i < 2 && word_next(&at, &word); i++)
+            word_put(text, buf_slice(&word));
+        buf_printf(text, setting ? "" : " null null");
+    }
+    buf_printf(text, " | CommandComplete \"SELECT 0\" | Ready I");
+    buf_clear(&word);
+}
+
+static void expand_answers(const struct played *played, struct buf *text, const char *line)
+{
+    while (*line) {
+        const char *next;
+        size_t len = words_first(line, &next);
+
+        if (strncmp(line, "Told", 4) == 0)
+            tell_inventory(played, text, line + 4);
+        else
+            buf_put(text, line, len);
+        buf_printf(text, "%s", *next ? " | " : "");
+        line = next;
+    }
+    write_byte(text, 0);
+}
+
 static bool played_send_line(struct played *played, const char *line)
 {
-    struct buf out = {0};
-    bool good = words_put(&out, words_of_server, line);
+    struct buf out = {0}, text = {0};
+    bool good;
 
+    expand_answers(played, &text, line);
+    good = words_put(&out, words_of_server, (const char *)buf_slice(&text).at);
+    buf_clear(&text);
     if (good && played->stream)
         stream_send_buf(played->stream, &out);
     buf_clear(&out);
@@ -225,6 +264,60 @@ static bool played_take(struct played *played, struct buf *text)
     return true;
 }
 
+static void played_await(struct played *played, struct buf *text, bool end)
+{
+    buf_take(text, buf_len(text));
+    PLAYER_UNTIL(played->player, played_take(played, text) || (end && played->ended));
+    if (!buf_len(text))
+        buf_printf(text, played->ended ? "end" : "nothing");
+}
+
+static const char *expect_one(struct played *played, struct slice expected)
+{
+    struct buf text = {0};
+    const char *wrong;
+
+    played_await(played, &text, slice_is(expected, "end"));
+    wrong = words_compare(expected, &text);
+    buf_clear(&text);
+    return wrong;
+}
+
+/* "Inventory 1 work_mem .." is the question for the kinds of that mask and for settings of these
+ * names, with its Parse where the server has not had it yet. */
+static const char *expect_inventory(struct played *played, const char *at)
+{
+    struct buf mask = {0}, word = {0}, names = {0}, line = {0}, text = {0};
+    const char *wrong = "";
+    struct slice bind;
+
+    word_next(&at, &mask);
+    buf_printf(&line, "Bind \"\" pgtier_left_%.*s", (int)buf_len(&mask),
+               (const char *)buf_slice(&mask).at);
+    while (word_next(&at, &word))
+        buf_printf(&names, "%s\"%.*s\"", buf_len(&names) ? "," : "{", (int)buf_len(&word),
+                   (const char *)buf_slice(&word).at);
+    buf_printf(&names, "%s}", buf_len(&names) ? "" : "{");
+    word_put(&line, buf_slice(&names));
+    bind = buf_slice(&line);
+    played_await(played, &text, false);
+    played->learns =
+        buf_len(&text) > 19 && memcmp(buf_slice(&text).at, "Parse pgtier_left_", 18) == 0;
+    if (played->learns)
+        played_await(played, &text, false);
+    wrong = words_compare(bind, &text);
+    if (!*wrong)
+        wrong = expect_one(played, SLICE("Execute \"\""));
+    if (!*wrong)
+        wrong = expect_one(played, SLICE("Sync"));
+    buf_clear(&mask);
+    buf_clear(&word);
+    buf_clear(&names);
+    buf_clear(&line);
+    buf_clear(&text);
+    return wrong;
+}
+
 /* What comes next must be these messages; "" or what is wrong. */
 static inline const char *played_expect(struct played *played, const char *line)
 {
@@ -233,14 +326,10 @@ static inline const char *played_expect(struct played *played, const char *line)
     while (*line && !*wrong) {
         const char *next;
         size_t len = words_first(line, &next);
-        struct buf text = {0};
-        bool end = len == 3 && memcmp(line, "end", 3) == 0;
 
-        PLAYER_UNTIL(played->player, played_take(played, &text) || (end && played->ended));
-        if (!buf_len(&text))
-            buf_printf(&text, played->ended ? "end" : "nothing");
-        wrong = words_compare(slice_of(line, len), &text);
-        buf_clear(&text);
+        wrong = len > 9 && memcmp(line, "Inventory", 9) == 0
+                    ? expect_inventory(played, line + 9)
+                    : expect_one(played, slice_of(line, len));
         line = next;
     }
     return wrong;

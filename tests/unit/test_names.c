@@ -1,6 +1,7 @@
 /* A client's names: found, replaced, and taken back where their Parse has failed. */
 #include "session/names.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -58,7 +59,7 @@ static void setting_replaces(void **state)
     names_set(&desk->names, SLICE(""), desk->two, 1);
     assert_ptr_equal(names_find(&desk->names, SLICE("")), desk->two);
     /* The same statement under its own name is not let go of in between. */
-    names_settle(&desk->names);
+    names_settle(&desk->names, UINT_MAX);
     names_set(&desk->names, SLICE(""), desk->two, 2);
     assert_ptr_equal(names_find(&desk->names, SLICE("")), desk->two);
     names_remove(&desk->names, SLICE(""));
@@ -71,16 +72,16 @@ static void only_what_failed_is_taken_back(void **state)
     struct desk *desk = *state;
 
     names_set(&desk->names, SLICE("old"), desk->one, 5);
-    names_settle(&desk->names);
+    names_settle(&desk->names, UINT_MAX);
     names_set(&desk->names, SLICE("a"), desk->one, 0);
     names_set(&desk->names, SLICE("b"), desk->two, 1);
     names_set(&desk->names, SLICE("c"), desk->one, 2);
-    names_fail(&desk->names, 1, false);
+    names_fail(&desk->names, 1, UINT_MAX, false);
     assert_non_null(names_find(&desk->names, SLICE("old")));
     assert_non_null(names_find(&desk->names, SLICE("a")));
     assert_null(names_find(&desk->names, SLICE("b")));
     assert_null(names_find(&desk->names, SLICE("c")));
-    names_fail(&desk->names, 0, false);
+    names_fail(&desk->names, 0, UINT_MAX, false);
     assert_null(names_find(&desk->names, SLICE("a")));
     assert_non_null(names_find(&desk->names, SLICE("old")));
 }
@@ -91,7 +92,7 @@ static void what_was_before_comes_back(void **state)
 
     names_set(&desk->names, SLICE("S"), desk->one, 0);
     names_set(&desk->names, SLICE(""), desk->one, 1);
-    names_settle(&desk->names);
+    names_settle(&desk->names, UINT_MAX);
     names_close(&desk->names, SLICE("S"), 0);
     names_close(&desk->names, SLICE("nobody"), 1);
     names_set(&desk->names, SLICE("S"), desk->two, 2);
@@ -99,17 +100,17 @@ static void what_was_before_comes_back(void **state)
     names_set(&desk->names, SLICE(""), desk->one, 4);
     names_close(&desk->names, SLICE(""), 5);
     assert_null(names_find(&desk->names, SLICE("")));
-    names_fail(&desk->names, 3, false);
+    names_fail(&desk->names, 3, UINT_MAX, false);
     assert_ptr_equal(names_find(&desk->names, SLICE("")), desk->one);
     assert_ptr_equal(names_find(&desk->names, SLICE("S")), desk->two);
-    names_fail(&desk->names, 1, false);
+    names_fail(&desk->names, 1, UINT_MAX, false);
     assert_null(names_find(&desk->names, SLICE("S")));
-    names_fail(&desk->names, 0, false);
+    names_fail(&desk->names, 0, UINT_MAX, false);
     assert_ptr_equal(names_find(&desk->names, SLICE("S")), desk->one);
     /* Settled, it is not taken back any more. */
     names_close(&desk->names, SLICE("S"), 0);
-    names_settle(&desk->names);
-    names_fail(&desk->names, 0, false);
+    names_settle(&desk->names, UINT_MAX);
+    names_fail(&desk->names, 0, UINT_MAX, false);
     assert_null(names_find(&desk->names, SLICE("S")));
 }
 
@@ -123,7 +124,7 @@ static void many_names(void **state)
         name[1] = (char)('a' + i / 26);
         names_set(&desk->names, slice_text(name), i % 2 ? desk->one : desk->two, i);
     }
-    names_fail(&desk->names, 250, false);
+    names_fail(&desk->names, 250, UINT_MAX, false);
     for (unsigned i = 0; i < 500; i++) {
         struct statement *expected = i % 2 ? desk->one : desk->two;
 

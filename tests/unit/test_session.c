@@ -5,11 +5,13 @@
  *     a< MESSAGES       client a has got them, in this order, and nothing before them
  *     1< MESSAGES       the first server connection has got them; 2< ..; r1< .. of the replica
  *     1> MESSAGES       it sends them
- *     a login [NAME VALUE ..]   (login32: by protocol 3.2) as user app, database app, unless said;
- * "password" is for SCRAM a closes, 1 closes        the connection; "a< end", "1< end": it was
- * closed a pauses, a reads         stops and goes on reading a cancels b [wrongly, shortly]   a
- * CancelRequest with b's key 1 cancelled [SECRET]      one has come for server 1; "1 landed": its
- * connection is closed quiet                     nothing has come to anybody that is not told here
+ *     a login [NAME VALUE ..]   as user app, database app, unless said; "password" is for SCRAM;
+ *                               login32: by protocol 3.2
+ *     a closes, 1 closes        the connection; "a< end", "1< end": it was closed
+ *     a pauses, a reads         stops and goes on reading
+ *     a cancels b               a CancelRequest with b's key; "wrongly" or "shortly" behind it
+ *     1 cancelled [SECRET]      one has come for server 1; "1 landed": its connection is closed
+ *     quiet                     nothing has come to anybody that is not told here
  *     pool IDLE TAKEN WAITING   of all servers
  *     turns COUNT               of the loop
  *     replica, primary          the replica is up and has replayed all; it is not
@@ -576,10 +578,12 @@ static void do_client(struct stage *stage, char letter, const char *words)
 
 static void send_bytewise(struct stage *stage, struct played *played, const char *line)
 {
-    struct buf out = {0};
+    struct buf out = {0}, text = {0};
 
-    if (!words_put(&out, words_of_server, line))
+    expand_answers(played, &text, line);
+    if (!words_put(&out, words_of_server, (const char *)buf_slice(&text).at))
         WRONG(stage, "no such message: %s", line);
+    buf_clear(&text);
     while (played->stream && buf_len(&out)) {
         struct slice byte = slice_first(buf_slice(&out), 1);
 
@@ -727,7 +731,7 @@ static void add_talks(const char *path)
     mem_free(whole);
 }
 
-/* With an argument: only talks whose title holds it. */
+/* With an argument: only talks whose title holds it; with another one, of these files. */
 int main(int argc, char **argv)
 {
     struct CMUnitTest tests[TALKS_MAX];
@@ -736,7 +740,7 @@ int main(int argc, char **argv)
     int failed;
 
     log_set_level(LOG_ERROR);
-    if (glob("talks/*.talk", 0, NULL, &found) != 0)
+    if (glob(argc > 2 ? argv[2] : "talks/*.talk", 0, NULL, &found) != 0)
         return 1;
     for (size_t i = 0; i < found.gl_pathc; i++)
         add_talks(found.gl_pathv[i]);

@@ -1,0 +1,81 @@
+/* Requests that are sent before the one in front of them was answered. Their answers come in the
+ * same order, so that only the last one's end is the end of what the server is held for. */
+#include "session/conversation.h"
+
+#include "base/clock.h"
+
+#include <limits.h>
+
+enum { AHEAD_MAX = 256 };
+
+/* Its answer is passed on as it comes, and nothing of it can be asked again elsewhere. */
+static bool is_on_its_way(const struct session *session, const struct request *request)
+{
+    return request->waiting && request->at == STEP_RELAY && request->swift && !request->holding &&
+           !request->checking && !request->leads && !request->discard &&
+           session->node->role == NODE_PRIMARY;
+}
+
+bool ahead_may(const struct session *session)
+{
+    const struct request *request = session->request;
+
+    return request && !session->serial && session->nahead < AHEAD_MAX && !session->midway &&
+           !session->inventory && session->database && session->take.server &&
+           session->take.server->state == SERVER_TAKEN && is_on_its_way(session, request);
+}
+
+static bool may_be_sent(const struct session *session, const struct request *request)
+{
+    return request->swift && !request->cacheable && !request->open && !request->later &&
+           !session->inventory && (request->synced || request->simple);
+}
+
+bool ahead_send(struct session *session, struct request *request)
+{
+    struct request *front = session->request;
+    bool sent;
+
+    session->request = request;
+    request->at = STEP_JUDGE;
+    request->entered_at = request->trail.began = clock_now();
+    request->rules = session->rooms->rules;
+    rules_ref(request->rules);
+    request->trail.rules = request->rules;
+    sent = enter_judge(session) == STEP_ON && may_be_sent(session, request);
+    if (sent) {
+        session->requests++;
+        request->entered = 1u << STEP_NEED | 1u << STEP_TAKE;
+        request->at = STEP_RELAY;
+        enter_need(session);
+        enter_route(session);
+        enter_take(session);
+        enter_relay(session);
+        request->waiting = true;
+        ring_append(&session->ahead, &request->spare);
+        session->nahead++;
+    }
+    session->request = front;
+    session->serial = !sent;
+    return sent;
+}
+
+struct request *ahead_next(struct session *session)
+{
+    struct ring *link = ring_first(&session->ahead);
+
+    session->serial = false;
+    if (!link)
+        return NULL;
+    ring_leave(link);
+    session->nahead--;
+    return RING_OF(link, struct request, spare);
+}
+
+unsigned ahead_changes(const struct session *session)
+{
+    const struct ring *first = session->ahead.next;
+
+    return first == &session->ahead ? UINT_MAX
+                                    : RING_OF(first, const struct request, spare)->first_change;
+}
