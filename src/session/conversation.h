@@ -62,6 +62,7 @@ struct session {
     char *user;
     struct vars vars;
     struct buf asked;    /* settings of its startup packet as they came: name NUL value NUL .. */
+    struct vars rewound; /* of startup: RESET in this transaction, to be set in it */
     struct vars startup; /* those that the client came with: where RESET goes back to */
     uint64_t wanted;     /* hash of vars, all of them */
     uint64_t settings;   /* hash of vars that may change a result */
@@ -96,7 +97,6 @@ struct session {
     bool blind;        /* its texts may mean something else than they seem to: encoding, strings */
     bool soils;        /* its transaction may leave a setting that nobody sees */
     bool odd_transaction; /* until its end names mean what nobody knows */
-    bool rewinds;         /* RESET in a transaction: the values of `startup` are to be set in it */
     bool anew; /* until ReadyForQuery: settings went back to `startup`, which no server knows of */
     unsigned pins;               /* PIN_BIT of each */
     uint64_t sequences_on;       /* number of the server that has what its currval tells of */

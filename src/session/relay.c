@@ -384,9 +384,9 @@ static void load_startup(struct load *load, struct session *session)
 {
     struct buf sql = {0};
 
-    session->rewinds = false;
-    if (vars_match_some(&load->server->vars, &session->startup, &sql))
+    if (vars_match_some(&load->server->vars, &session->rewound, &sql))
         load_query(load, &sql);
+    vars_clear(&session->rewound);
     buf_clear(&sql);
 }
 
@@ -396,7 +396,7 @@ static void load_settings(struct load *load, struct session *session)
     struct server *server = load->server;
     struct buf sql = {0};
 
-    if (server->status == 'T' && session->rewinds && !session->midway)
+    if (server->status == 'T' && session->rewound.count && !session->midway)
         load_startup(load, session);
     if (server->status != 'I' || session->midway)
         return;

@@ -42,8 +42,7 @@ static bool is_for_good(struct slice sqlstate)
 static bool may_ask_again(const struct session *session, const struct request *request)
 {
     return session->status == 'I' && !session->midway && request->plain && !request->passed &&
-           !request->renewed && ring_empty(&session->ahead) &&
-           (request->describes || request->simple);
+           !request->renewed && ring_empty(&session->ahead) && !request_relies(request);
 }
 
 static bool is_outdated(struct slice body)
@@ -152,7 +151,8 @@ static void start_anew(struct session *session, const struct var *var)
     struct buf out = {0};
 
     session->anew = true;
-    session->rewinds |= session->take.server->status == 'T';
+    if (session->take.server->status == 'T')
+        vars_set(&session->rewound, name, value, false);
     if (known && slice_is(value, known->value))
         return;
     vars_set(&session->vars, name, value, false);

@@ -140,6 +140,17 @@ void request_renew(struct session *session, struct request *request, bool told)
     }
 }
 
+bool request_relies(const struct request *request)
+{
+    for (unsigned i = 0; i < request->nmessages; i++) {
+        const struct message *message = &request->messages[i];
+
+        if (message->type == MSG_BIND && message->statement && message->statement->columns)
+            return !request->describes;
+    }
+    return false;
+}
+
 struct slice request_text(const struct request *request)
 {
     for (unsigned i = 0; i < request->nmessages; i++) {

@@ -110,6 +110,8 @@ struct slice request_slice(const struct request *request, const struct message *
  * they are prepared anew under other names, for whoever prepares them from now on, and for this
  * client where it is `told` of the new columns. */
 void request_renew(struct session *session, struct request *request, bool told);
+/* The client reads rows as it was told they are before this request, and is not told in it. */
+bool request_relies(const struct request *request);
 /* The text that a request of one statement runs; empty where there is none. */
 struct slice request_text(const struct request *request);
 

@@ -110,6 +110,7 @@ static void closed(void *owner)
     vars_clear(&session->startup);
     buf_clear(&session->asked);
     vars_clear(&session->texts);
+    vars_clear(&session->rewound);
     inventory_clear(session);
     names_clear(&session->names);
     buf_clear(&session->input);
@@ -154,6 +155,7 @@ static void part_with_server(struct session *session)
 
     if (!server) {
         pool_leave(&session->take);
+        transaction_end(session, true); /* nothing of it was sent */
         return;
     }
     if (server->state == SERVER_TAKEN && server->status == 'I' && owed_ours(&server->owed) &&

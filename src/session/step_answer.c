@@ -215,11 +215,13 @@ static bool heed_outdated(struct session *session, struct request *request)
     for (unsigned i = 0; i < request->nmessages; i++)
         outdated |= request->messages[i].type == MSG_BIND && request->messages[i].named &&
                     request->messages[i].statement && request->messages[i].statement->outdated;
-    if (outdated && request->describes)
-        request_renew(session, request, true);
-    else if (outdated)
+    if (!outdated)
+        return true;
+    if (request_relies(request))
         wording_outdated(&request->err);
-    return !outdated || request->describes;
+    else
+        request_renew(session, request, true);
+    return !err_is_set(&request->err);
 }
 
 enum outcome enter_answer(struct session *session)
