@@ -1,6 +1,8 @@
 /* One client's conversation: from its first byte to its end, in one place. What it sends is taken
  * apart in input.c; what a request does is in steps.c and its steps. */
 #include "session/conversation.h"
+
+#include "session/channels.h"
 #include "session/inventory.h"
 
 #include "base/clock.h"
@@ -23,6 +25,7 @@ void session_ready(struct session *session)
     else
         session->changes_done = ahead_changes(session);
     session->exchange_failed = session->parse_failed = false;
+    channels_put(session);
     outbox_put(session, outbox_ready(session->status));
 }
 
@@ -79,6 +82,7 @@ static void drained(void *owner)
 
     if (session->take.server)
         server_resume(session->take.server);
+    channels_tell(session);
 }
 
 /* It has said goodbye behind what it still wants done: that is carried out, as a server would, and
@@ -123,6 +127,7 @@ static void closed(void *owner)
     names_clear(&session->names);
     buf_clear(&session->input);
     buf_clear(&session->begin);
+    buf_clear(&session->unlistens);
     mem_free(session->user);
     mem_free(session);
 }
@@ -184,9 +189,11 @@ void session_end(struct session *session)
     if (session->ending)
         return;
     session->ending = true;
-    session->midway |= session->request && session->request->at == STEP_RELAY;
+    session->midway |=
+        session->request && session->request->at == STEP_RELAY && !session->request->settling;
     steps_abandon(session);
     replication_end(session);
+    channels_leave(session);
     part_with_server(session);
     client_login_free(session->login);
     session->login = NULL;
@@ -226,7 +233,7 @@ void session_cancel(struct session *session)
 
     if (session->take.server && (session->replication || (!request && session->midway)))
         server_cancel(session->take.server);
-    if (!request || !request->waiting)
+    if (!request || !request->waiting || request->settling)
         return;
     if (request->at == STEP_RELAY) {
         request->cancelled = session->node->role == NODE_REPLICA;

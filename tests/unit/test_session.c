@@ -9,8 +9,9 @@
  *                               login32: by protocol 3.2
  *     a closes, 1 closes        the connection; "a< end", "1< end": it was closed
  *     a pauses, a reads         stops and goes on reading
- *     a cancels b               a CancelRequest with b's key; "wrongly" or "shortly" behind it
- *     1 cancelled [SECRET]      one has come for server 1; "1 landed": its connection is closed
+ *     a cancels b [HOW]         a CancelRequest with b's key; HOW: wrongly, shortly
+ *     1 cancelled [SECRET]      one has come for server 1; 1 uncancelled: none has
+ *     1 landed                  its connection is closed
  *     a pinned [WHY]            why it keeps its server, as SHOW CLIENTS has it; nothing: it does
  *                               not; "it is gone": its session has ended
  *     quiet                     nothing has come to anybody that is not told here
@@ -655,6 +656,8 @@ static void do_server(struct stage *stage, struct player *player, const char *wo
     } else if (strcmp(words, "cancelled") == 0) {
         UNTIL(stage, player_cancelled(player, number));
         wrong = player_cancelled(player, number) ? "" : "no cancel request has come";
+    } else if (strcmp(words, "uncancelled") == 0) {
+        wrong = player_cancelled(player, number) ? "a cancel request has come" : "";
     } else if (strncmp(words, "cancelled ", 10) == 0) {
         UNTIL(stage, player_cancelled(player, number));
         cancelling = player_cancelled(player, number);
