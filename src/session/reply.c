@@ -217,6 +217,7 @@ static void see_tag(struct session *session, struct slice tag)
 {
     bool all = slice_is(tag, "DISCARD ALL");
 
+    hearing_note_tag(session, tag);
     if (slice_is(tag, "COMMIT") || slice_is(tag, "PREPARE TRANSACTION"))
         transaction_note_commit(session);
     if (all || slice_is(tag, "DEALLOCATE ALL")) {
@@ -400,6 +401,10 @@ static void bytes(void *owner, uint8_t type, struct slice run)
     struct session *session = owner;
     struct request *request = session->request;
 
+    if (type == REPLY_NOTIFICATION) {
+        hearing_pass(session, run);
+        return;
+    }
     if (!request) {
         outbox_put(session, run);
         return;
@@ -467,7 +472,7 @@ static void ready_ours(void *owner, const void *about)
 {
     struct session *session = owner;
 
-    if (!inventory_taken(session, about) || session->request)
+    if (!inventory_taken(session, about) || (session->request && !session->request->settling))
         return;
     session_part(session);
     session_go_on(session);

@@ -56,7 +56,8 @@ static void make_new(struct request *request)
     request->err.sqlstate[0] = '\0';
     request->verdict = (struct verdict){.tier = -1};
     request->alone = request->write = request->cacheable = request->ddl = false;
-    request->asks_sequences = request->renewed = request->swift = false;
+    request->asks_sequences = request->renewed = request->swift = request->settling = false;
+    request->listens = request->notifies = request->asks_channels = false;
     request->asked = request->leads = request->snapshot = request->moves = false;
     request->node = NULL;
     request->avoid_replica = request->made_room = false;

@@ -2,6 +2,7 @@
  * on the way back. */
 #include "session/conversation.h"
 #include "wire/frame.h"
+#include "session/channels.h"
 #include "session/deallocate.h"
 #include "session/wording.h"
 #include "wire/types.h"
@@ -233,11 +234,19 @@ enum outcome enter_answer(struct session *session)
         answer_alone(session, request);
         return STEP_ANSWERED;
     }
+    if (!request->nqueries && hearing_prepares(session, request))
+        return STEP_ANSWERED;
     if (begin_answers(session, request) ||
         (request->has_text && request->nqueries == 1 && drop_name(session, request)))
         return STEP_ANSWERED;
     if (err_is_set(&request->err) || !heed_outdated(session, request))
         return STEP_FAILED;
+    if (request->listens) {
+        enum outcome outcome = hearing_answers(session, request);
+
+        if (outcome != STEP_ON)
+            return outcome;
+    }
     if (!request->cacheable)
         return STEP_ON;
     make_key(session, request);
@@ -260,6 +269,7 @@ void leave_answer(struct session *session, bool ok)
 {
     struct request *request = session->request;
 
+    channels_stop_waiting(session);
     if (!request->asked)
         return;
     if (request->leads) {

@@ -30,5 +30,5 @@ def results(classes, url):
 
 def test_as_direct(cluster, few, database, classes):
     direct = results(classes, cluster.primary.url(database=database))
-    assert len(direct) >= 39
+    assert len(direct) >= 40
     assert results(classes, few.url(database=database)) == direct

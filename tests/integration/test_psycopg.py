@@ -335,6 +335,17 @@ def test_settings_by_the_connection_string(connect):
     assert b.info.encoding == "iso8859-1" and a.info.server_version // 10000 == 15
 
 
+@pytest.mark.parametrize("attributes", ["read-write", "primary", "prefer-standby", "any"])
+def test_the_primary_is_looked_for(connect, attributes):
+    """pgtier is a primary to whoever asks, whichever server it would ask for a read."""
+    c = connect(autocommit=True, target_session_attrs=attributes)
+    assert c.info.parameter_status("in_hot_standby") == "off"
+    for _ in range(10):
+        assert c.execute("SELECT pg_is_in_recovery(), current_setting('transaction_read_only'), current_setting('in_hot_standby')"
+                         ).fetchone() == (False, "off", "off")
+        assert c.execute("SHOW transaction_read_only").fetchone() == ("off",)
+
+
 def test_temporary_table_across_transactions(connect):
     a, b = connect(autocommit=True), connect(autocommit=True)
     for k, c in enumerate((a, b)):

@@ -614,6 +614,22 @@ public class Drivers {
             return null;
         });
 
+        tests.put("the primary is looked for", () -> {
+            for (String kind : new String[] {"primary", "preferSecondary", "any"}) {
+                for (int n = 0; n < 3; n++) {
+                    try (Connection c = open("targetServerType", kind)) {
+                        for (int k = 0; k < 5; k++) {
+                            same(one(c, "SELECT pg_is_in_recovery()"), false);
+                            same(one(c, "SHOW transaction_read_only"), "off");
+                            same(one(c, "SELECT current_setting('transaction_read_only')"), "off");
+                        }
+                        same(c.isReadOnly(), false);
+                    }
+                }
+            }
+            return null;
+        });
+
         tests.put("two phases", () -> {
             fresh("jd_two", "n int");
             var source = new org.postgresql.xa.PGXADataSource();
