@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/listener.h"
+#include "session/channels.h"
 #include "session/request.h"
 #include "session/session.h"
 #include "stats/pages.h"
@@ -112,6 +113,7 @@ static bool open_database(struct proxy *proxy, struct database *database,
 static void close_database(struct database *database)
 {
     transactions_forget(database);
+    channels_free(database);
     if (database->pools)
         pool_set_free(database->pools);
     database->pools = NULL;

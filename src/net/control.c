@@ -225,17 +225,37 @@ static void finish(struct control *control)
     }
 }
 
+static void hear(struct control *control)
+{
+    bool any = false;
+    PGnotify *notify;
+
+    if (!control->options.heard)
+        return;
+    while (!control->doomed && (notify = PQnotifies(control->conn))) {
+        control->options.heard(control->options.owner, slice_text(notify->relname),
+                               slice_text(notify->extra), (uint32_t)notify->be_pid);
+        PQfreemem(notify);
+        any = true;
+    }
+    if (any)
+        control->options.told(control->options.owner);
+}
+
 static void collect(struct control *control)
 {
     while (control->busy && !control->doomed && !PQisBusy(control->conn)) {
         PGresult *result = PQgetResult(control->conn);
 
-        if (result)
+        if (result) {
             take_result(control, result);
-        else
+        } else {
+            hear(control);
             finish(control);
+        }
         PQclear(result);
     }
+    hear(control);
     if (PQstatus(control->conn) == CONNECTION_BAD)
         doom(control, control->fault[0] ? control->fault : PQerrorMessage(control->conn));
     start_next(control);

@@ -14,6 +14,11 @@ struct control_options {
     int64_t connect_timeout, query_timeout;     /* ns; a query over its time drops the connection */
     void (*up)(void *owner);                    /* logged in */
     void (*down)(void *owner, const char *why); /* lost or refused; tried again with back-off */
+    /* A notification came; its texts are valid until the call returns. Those that came before the
+     * end of a query's answer are told before its `done`. `told` follows when none is left of what
+     * was read. Both NULL where nobody listens. */
+    void (*heard)(void *owner, struct slice channel, struct slice payload, uint32_t pid);
+    void (*told)(void *owner);
     void *owner;
 };
 
@@ -39,7 +44,7 @@ bool control_rest(struct control *control, int64_t duration, const char *why);
  * for NULL, valid until the call returns; at most CONTROL_FIELDS of them), then `done`. Exactly one
  * of done and failed is called, later, never before control_ask has returned. */
 struct control_ask {
-    const char *sql; /* one statement; valid until the end */
+    const char *sql; /* one statement, or several without rows; valid until the end */
     void (*row)(void *owner, const struct slice *fields, unsigned count); /* may be NULL */
     void (*done)(void *owner);
     void (*failed)(void *owner, const char *why);

@@ -17,6 +17,7 @@ struct pool_set {
     struct loop *loop;
     struct pool_settings settings;
     struct map pools;
+    struct map pids;   /* struct server.by_pid */
     struct ring order; /* struct pool.order */
     struct timer janitor;
     uint64_t numbers;
@@ -172,6 +173,11 @@ static void settle_own(struct server *server, const struct err *err)
     take->done(take, err);
 }
 
+static uint64_t hash_pid(uint32_t pid)
+{
+    return hash_join(pid, 0);
+}
+
 static void keep_ready(struct server *server)
 {
     struct pool *pool = server->pool;
@@ -186,6 +192,8 @@ static void keep_ready(struct server *server)
         buf_put_slice(&pool->welcome, buf_slice(&server->welcome));
     }
     buf_clear(&server->welcome);
+    map_add(&pool->set->pids, &server->by_pid, hash_pid(server->pid));
+    server->known = true;
     offer(server);
 }
 
@@ -233,6 +241,8 @@ static void keep_freed(struct server *server)
     struct pool_set *set = pool->set;
 
     ring_leave(&server->link);
+    if (server->known)
+        map_remove(&set->pids, &server->by_pid);
     if (!server->own)
         pool->counts[server->counted]--;
     set->servers--;
@@ -378,6 +388,7 @@ static void free_set(struct pool_set *set)
     RING_EACH(link, after, &set->order)
     free_pool(RING_OF(link, struct pool, order));
     map_clear(&set->pools);
+    map_clear(&set->pids);
     mem_free(set);
 }
 
@@ -404,6 +415,17 @@ void pool_set_free(struct pool_set *set)
     close_all(RING_OF(link, struct pool, order));
     if (!set->servers)
         free_set(set);
+}
+
+struct server *pool_set_server(struct pool_set *set, const char *node, uint32_t pid)
+{
+    for (struct map_link *at = map_first(&set->pids, hash_pid(pid)); at; at = map_next(at)) {
+        struct server *server = MAP_OF(at, struct server, by_pid);
+
+        if (server->pid == pid && strcmp(server->place->node, node) == 0)
+            return server;
+    }
+    return NULL;
 }
 
 static bool is_same(const struct pool_place *a, const struct pool_place *b)

@@ -24,6 +24,8 @@ struct pool_set *pool_set_new(struct loop *loop, const struct pool_settings *set
 void pool_set_free(struct pool_set *set);
 /* Closes the servers of that database that are idle, of whatever user; returns how many. */
 unsigned pool_set_vacate(struct pool_set *set, const char *dbname);
+/* The server of this node whose backend has this pid; NULL: none. */
+struct server *pool_set_server(struct pool_set *set, const char *node, uint32_t pid);
 void pool_set_change(struct pool_set *set, const struct pool_settings *settings);
 /* Found or made. */
 struct pool *pool_of(struct pool_set *set, const struct pool_place *place);

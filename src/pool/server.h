@@ -74,6 +74,9 @@ struct server {
     struct slice options; /* of its startup packet beside user and database; owned */
     uint32_t pid;
     uint32_t alias;                 /* what the holder's client takes for pid; 0: pid itself */
+    struct map_link by_pid;         /* in its pool's set, from its login on */
+    bool known;                     /* .. it is there */
+    uint32_t notifier;              /* for the layer above: who has last sent notifications by it */
     struct slice secret;            /* of its BackendKeyData; owned */
     int64_t made, logged_in, since; /* loop time: dialled, logged in, entered this state */
     unsigned instance;              /* of its node, when it was dialled */

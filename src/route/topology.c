@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "route/census.h"
+#include "route/ear.h"
 #include "route/gone.h"
 #include "route/levels.h"
 #include "route/opening.h"
@@ -36,6 +37,7 @@ struct topology {
     struct gone gone;
     struct opening opening;
     struct census census;
+    struct ear ear;
     uint64_t goal; /* the newest LSN that somebody needs of a replica */
     bool hurrying;
     uint64_t mark; /* the goal when this hurry began, at `since` */
@@ -113,6 +115,7 @@ static void primary_up(struct topology *topology, struct probe *probe)
     wishes_go(&topology->wishes);
     gone_go(&topology->gone);
     census_want(&topology->census);
+    ear_check(&topology->ear);
     opening_start(&topology->opening);
 }
 
@@ -321,6 +324,7 @@ struct topology *topology_new(struct loop *loop, const struct topology_settings 
     opening_init(&topology->opening, loop, &topology->wishes, topology->database, opened, topology);
     census_init(&topology->census, loop, primary, topology->url, topology->database,
                 topology->settings.catalog_interval, catalog_taken, topology);
+    ear_init(&topology->ear, loop, primary, topology->url, topology->database);
     return topology;
 }
 
@@ -330,6 +334,7 @@ void topology_free(struct topology *topology)
     gone_clear(&topology->gone);
     wishes_clear(&topology->wishes);
     census_clear(&topology->census);
+    ear_clear(&topology->ear);
     free_probes(topology);
 }
 
@@ -384,6 +389,11 @@ unsigned topology_step_aside(struct topology *topology, const char *dbname, int6
 void topology_catalog_changed(struct topology *topology)
 {
     census_want(&topology->census);
+}
+
+struct ear *topology_ear(struct topology *topology)
+{
+    return &topology->ear;
 }
 
 void topology_lsn(struct topology *topology, struct lsn_wish *wish)

@@ -32,6 +32,7 @@ struct node {
 };
 
 struct topology;
+struct ear;
 
 struct topology_node {
     const char *url;
@@ -72,6 +73,8 @@ uint64_t topology_system(const struct topology *topology);
 void topology_hurry(struct topology *topology, uint64_t lsn);
 /* The catalog may have changed: fetch it anew, soon. */
 void topology_catalog_changed(struct topology *topology);
+/* By which notifications are heard; see route/ear.h. It lives as long as the topology. */
+struct ear *topology_ear(struct topology *topology);
 
 /* The connections to that database of the primary's are closed, and not made again for `duration`;
  * returns how many there were. The primary counts as lost meanwhile. */

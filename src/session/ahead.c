@@ -11,8 +11,8 @@ enum { AHEAD_MAX = 256 };
 /* Its answer is passed on as it comes, and nothing of it can be asked again elsewhere. */
 static bool is_on_its_way(const struct session *session, const struct request *request)
 {
-    return request->waiting && request->at == STEP_RELAY && request->swift && !request->holding &&
-           !request->checking && !request->leads && !request->discard &&
+    return request->waiting && !request->settling && request->at == STEP_RELAY && request->swift &&
+           !request->holding && !request->checking && !request->leads && !request->discard &&
            session->node->role == NODE_PRIMARY;
 }
 

@@ -8,6 +8,7 @@
 struct client_login;
 struct replication;
 struct welcome;
+struct hearer;
 struct transaction;
 
 struct inventory;
@@ -41,6 +42,8 @@ enum pin {
 /* With these a name may mean something else than for the others. */
 #define PINS_ODD (PIN_BIT(PIN_TEMPORARY) | PIN_BIT(PIN_UNSEEN) | PIN_BIT(PIN_UNKNOWN))
 
+enum outcome { STEP_ON, STEP_WAIT, STEP_ANSWERED, STEP_FAILED };
+
 enum { PARTS_MAX = 48 };
 
 /* What goes to the client in one send. */
@@ -62,6 +65,7 @@ struct session {
     char *user;
     struct vars vars;
     struct buf asked;    /* settings of its startup packet as they came: name NUL value NUL .. */
+    struct vars rewound; /* of startup: RESET in this transaction, to be set in it */
     struct vars startup; /* those that the client came with: where RESET goes back to */
     uint64_t wanted;     /* hash of vars, all of them */
     uint64_t settings;   /* hash of vars that may change a result */
@@ -96,11 +100,15 @@ struct session {
     bool blind;        /* its texts may mean something else than they seem to: encoding, strings */
     bool soils;        /* its transaction may leave a setting that nobody sees */
     bool odd_transaction; /* until its end names mean what nobody knows */
-    bool rewinds;         /* RESET in a transaction: the values of `startup` are to be set in it */
     bool anew; /* until ReadyForQuery: settings went back to `startup`, which no server knows of */
     unsigned pins;               /* PIN_BIT of each */
     uint64_t sequences_on;       /* number of the server that has what its currval tells of */
     struct inventory *inventory; /* of what it has left on its server; NULL: nothing in doubt */
+    struct hearer *hearer;       /* what it listens to, but for its server; NULL: nothing */
+    struct buf unlistens;        /* what its transaction ends of that: names, each with its NUL */
+    bool unlistened;             /* .. as a server has said */
+    bool notifies;               /* its transaction may have sent notifications */
+    bool shows; /* until its end its server listens to the same, for pg_listening_channels */
     struct names names;
     struct take take;                /* a server, or the wish for one */
     struct node *node;               /* whose server it is */
@@ -165,6 +173,30 @@ bool ahead_send(struct session *session, struct request *request);
 struct request *ahead_next(struct session *session);
 /* The number of the first change of names that is not of the request in work. */
 unsigned ahead_changes(const struct session *session);
+/* hearing.c: what a session hears of notifications, without a server of its own; see channels.h. */
+/* A lone LISTEN or UNLISTEN; ON: it is the server's. */
+enum outcome hearing_answers(struct session *session, struct request *request);
+/* True where the request prepares and describes nothing else, and was answered: some drivers do so
+ * before every LISTEN, with a Flush, and would have the server for what follows. */
+bool hearing_prepares(struct session *session, const struct request *request);
+/* What it waited for in channels.h is there, or is not to be had. */
+void hearing_done(struct session *session);
+void hearing_failed(struct session *session, const char *why);
+/* The request was judged. */
+void hearing_note(struct session *session, const struct request *request);
+/* A server has said so. */
+void hearing_note_tag(struct session *session, struct slice tag);
+/* The transaction is over. */
+void hearing_end(struct session *session);
+/* True: what it has sent to itself is waited for before ReadyForQuery; steps_settled follows. */
+bool hearing_waits(struct session *session);
+/* Notifications from its own server. */
+void hearing_pass(struct session *session, struct slice run);
+/* pg_listening_channels() is to tell what a server does not know: appends LISTENs. */
+bool hearing_shows(struct session *session, const struct request *request, struct buf *sql);
+/* .. and what ends them goes behind, or comes at the end of the transaction. */
+bool hearing_hides(struct session *session, const struct request *request);
+void hearing_hide(struct session *session);
 
 /* outbox.c: what is put must stay valid until the flush. */
 void outbox_put(struct session *session, struct slice bytes);
@@ -184,12 +216,13 @@ void steps_on(struct session *session);
 void steps_answered(struct session *session);
 /* It cannot be answered: request.err says why. */
 void steps_failed(struct session *session);
+/* What it has waited for after its last step has come. */
+void steps_settled(struct session *session);
 /* Leaves the steps from the present one down to `step`, and enters that again. */
 void steps_again(struct session *session, enum step_name step);
 /* The client is gone: everything is given back, nothing is said. */
 void steps_abandon(struct session *session);
 
-enum outcome { STEP_ON, STEP_WAIT, STEP_ANSWERED, STEP_FAILED };
 enum outcome enter_inspect(struct session *session);
 enum outcome enter_judge(struct session *session);
 enum outcome enter_need(struct session *session);

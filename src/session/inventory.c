@@ -496,6 +496,18 @@ static void take_row(struct inventory *inventory, struct slice body)
             inventory->there |= 1u << i;
 }
 
+/* Nobody knows what is there: it is asked again behind the next transaction. The statement is there
+ * all the same, unless it was not parsed or something unseen has taken it away. */
+static void fail(struct session *session, struct slice body)
+{
+    struct inventory *inventory = session->inventory;
+    struct server *server = session->take.server;
+
+    inventory->failed = true;
+    if (server->answering == OWED_PARSE || slice_is(read_error_field(body, 'C'), "26000"))
+        server->kit &= ~(UINT64_C(1) << inventory->asked);
+}
+
 void inventory_seen(struct session *session, uint8_t type, struct slice whole)
 {
     struct inventory *inventory = session->inventory;
@@ -505,7 +517,7 @@ void inventory_seen(struct session *session, uint8_t type, struct slice whole)
     if (type == REPLY_ROW)
         take_row(inventory, slice_skip(whole, FRAME_HEAD));
     else if (type == REPLY_ERROR)
-        inventory->failed = true;
+        fail(session, slice_skip(whole, FRAME_HEAD));
 }
 
 /* Not set, whatever the server says: nobody has become anybody else. */
@@ -608,8 +620,6 @@ bool inventory_taken(struct session *session, const void *about)
         return false;
     inventory->out = false;
     if (inventory->failed) {
-        /* Nobody knows: it is asked again behind the next transaction. */
-        session->take.server->kit = 0;
         inventory->doubts |= inventory->asked | LEAVES_SETTINGS;
         session->pins |= PIN_BIT(PIN_UNKNOWN);
         log_warning(session->who, "what is left on its server could not be found out");

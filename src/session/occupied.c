@@ -10,27 +10,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "sql/lexer.h"
-#include "wire/frame.h"
-#include "wire/types.h"
 
 /* As long as the server waits for others to go. */
 #define ASIDE (5 * CLOCK_SEC)
 
 /* ---- which database ---- */
-
-static struct slice text_of(const struct request *request)
-{
-    for (unsigned i = 0; i < request->nmessages; i++) {
-        const struct message *message = &request->messages[i];
-        struct slice body = slice_skip(request_slice(request, message), FRAME_HEAD);
-
-        if (message->type == MSG_QUERY)
-            return slice_first(body, body.len ? body.len - 1 : 0);
-        if (message->type == MSG_BIND && message->statement)
-            return message->statement->text;
-    }
-    return (struct slice){0};
-}
 
 static bool is_word(const struct token *token, const char *word)
 {
@@ -118,7 +102,7 @@ static bool is_alone(const struct session *session, const struct request *reques
 bool occupied_concerns(const struct session *session, const struct request *request)
 {
     bool drops;
-    char *name = is_alone(session, request) ? wanted_by(text_of(request), &drops) : NULL;
+    char *name = is_alone(session, request) ? wanted_by(request_text(request), &drops) : NULL;
 
     mem_free(name);
     return name != NULL;
@@ -158,7 +142,7 @@ bool occupied_make_room(struct session *session, struct request *request)
 
     if (request->made_room || !is_alone(session, request))
         return false;
-    name = wanted_by(text_of(request), &drops);
+    name = wanted_by(request_text(request), &drops);
     /* Nobody can take away what he is connected to. */
     if (name && !(drops && strcmp(name, own) == 0))
         gone = make_room(session, name);

@@ -1,5 +1,6 @@
 /* What goes to a client, gathered so that a turn of the loop costs one send. */
 #include "session/conversation.h"
+#include "session/channels.h"
 #include "wire/types.h"
 
 void outbox_put(struct session *session, struct slice bytes)
@@ -27,6 +28,7 @@ void outbox_flush(struct session *session)
         return;
     out->count = 0;
     stream_send(session->client, out->parts, count);
+    channels_sent(session);
     if (session->client->queued <= STREAM_HIGH || !session->take.server)
         return;
     /* Those who wait for this answer do not wait for this client. */

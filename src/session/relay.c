@@ -384,9 +384,9 @@ static void load_startup(struct load *load, struct session *session)
 {
     struct buf sql = {0};
 
-    session->rewinds = false;
-    if (vars_match_some(&load->server->vars, &session->startup, &sql))
+    if (vars_match_some(&load->server->vars, &session->rewound, &sql))
         load_query(load, &sql);
+    vars_clear(&session->rewound);
     buf_clear(&sql);
 }
 
@@ -396,7 +396,7 @@ static void load_settings(struct load *load, struct session *session)
     struct server *server = load->server;
     struct buf sql = {0};
 
-    if (server->status == 'T' && session->rewinds && !session->midway)
+    if (server->status == 'T' && session->rewound.count && !session->midway)
         load_startup(load, session);
     if (server->status != 'I' || session->midway)
         return;
@@ -439,6 +439,25 @@ static void load_begin(struct load *load, struct session *session)
     session->begun = false;
 }
 
+/* What the session listens to, its server as well, for as long as somebody asks for it there. */
+static void load_channels(struct load *load, struct session *session, const struct request *request)
+{
+    struct buf sql = {0};
+
+    if (hearing_shows(session, request, &sql))
+        load_query(load, &sql);
+    buf_clear(&sql);
+}
+
+static void unload_channels(struct load *load, struct session *session,
+                            const struct request *request)
+{
+    if (!hearing_hides(session, request))
+        return;
+    write_query(load->scratch, SLICE("UNLISTEN *"));
+    owe(load, OWED_QUERY, OWED_SWALLOW, 0);
+}
+
 enum outcome enter_relay(struct session *session)
 {
     struct request *request = session->request;
@@ -456,10 +475,13 @@ enum outcome enter_relay(struct session *session)
     }
     server_hold(server, &reply_events, session);
     server->alias = session->pid;
+    if (session->notifies)
+        server->notifier = session->pid;
     /* Behind others of the session the server is as it should be. */
     if (owed_none(&server->owed)) {
         load_settings(&load, session);
         load_sequences(&load, session, request);
+        load_channels(&load, session, request);
         load_begin(&load, session);
     }
     load_spelled(&load, session, request, false);
@@ -468,6 +490,7 @@ enum outcome enter_relay(struct session *session)
     for (unsigned i = 0; i < request->nmessages; i++)
         load_message(&load, request, &request->messages[i]);
     load_spelled(&load, session, request, true);
+    unload_channels(&load, session, request);
     inventory_ride(session, request, load.scratch);
     session->passing = request->later;
     session->passing_drop = false;

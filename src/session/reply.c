@@ -42,8 +42,7 @@ static bool is_for_good(struct slice sqlstate)
 static bool may_ask_again(const struct session *session, const struct request *request)
 {
     return session->status == 'I' && !session->midway && request->plain && !request->passed &&
-           !request->renewed && ring_empty(&session->ahead) &&
-           (request->describes || request->simple);
+           !request->renewed && ring_empty(&session->ahead) && !request_relies(request);
 }
 
 static bool is_outdated(struct slice body)
@@ -152,7 +151,8 @@ static void start_anew(struct session *session, const struct var *var)
     struct buf out = {0};
 
     session->anew = true;
-    session->rewinds |= session->take.server->status == 'T';
+    if (session->take.server->status == 'T')
+        vars_set(&session->rewound, name, value, false);
     if (known && slice_is(value, known->value))
         return;
     vars_set(&session->vars, name, value, false);
@@ -217,6 +217,7 @@ static void see_tag(struct session *session, struct slice tag)
 {
     bool all = slice_is(tag, "DISCARD ALL");
 
+    hearing_note_tag(session, tag);
     if (slice_is(tag, "COMMIT") || slice_is(tag, "PREPARE TRANSACTION"))
         transaction_note_commit(session);
     if (all || slice_is(tag, "DEALLOCATE ALL")) {
@@ -400,6 +401,10 @@ static void bytes(void *owner, uint8_t type, struct slice run)
     struct session *session = owner;
     struct request *request = session->request;
 
+    if (type == REPLY_NOTIFICATION) {
+        hearing_pass(session, run);
+        return;
+    }
     if (!request) {
         outbox_put(session, run);
         return;
@@ -467,7 +472,7 @@ static void ready_ours(void *owner, const void *about)
 {
     struct session *session = owner;
 
-    if (!inventory_taken(session, about) || session->request)
+    if (!inventory_taken(session, about) || (session->request && !session->request->settling))
         return;
     session_part(session);
     session_go_on(session);

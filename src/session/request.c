@@ -56,7 +56,8 @@ static void make_new(struct request *request)
     request->err.sqlstate[0] = '\0';
     request->verdict = (struct verdict){.tier = -1};
     request->alone = request->write = request->cacheable = request->ddl = false;
-    request->asks_sequences = request->renewed = request->swift = false;
+    request->asks_sequences = request->renewed = request->swift = request->settling = false;
+    request->listens = request->notifies = request->asks_channels = false;
     request->asked = request->leads = request->snapshot = request->moves = false;
     request->node = NULL;
     request->avoid_replica = request->made_room = false;
@@ -138,6 +139,17 @@ void request_renew(struct session *session, struct request *request, bool told)
             renew(session, request, message->statement, told);
         }
     }
+}
+
+bool request_relies(const struct request *request)
+{
+    for (unsigned i = 0; i < request->nmessages; i++) {
+        const struct message *message = &request->messages[i];
+
+        if (message->type == MSG_BIND && message->statement && message->statement->columns)
+            return !request->describes;
+    }
+    return false;
 }
 
 struct slice request_text(const struct request *request)

@@ -53,11 +53,15 @@ struct request {
     enum step_name at;
     uint32_t entered; /* bit per step */
     bool waiting;     /* a ticket is out, or the server is at work */
+    bool settling;    /* every step was left; see hearing_waits */
     struct err err;   /* of FAILED */
 
     struct verdict verdict;
     bool alone; /* the whole of an autocommit transaction: one statement, plain */
     bool write, cacheable;
+    bool listens;        /* LISTEN or UNLISTEN are in it */
+    bool notifies;       /* NOTIFY is */
+    bool asks_channels;  /* pg_listening_channels is */
     bool asks_sequences; /* for what an earlier nextval of this session was */
     bool snapshot;       /* the first of a transaction that may live on a replica */
     bool moves;          /* to whatever node was chosen for it: its session held no server */
@@ -110,6 +114,8 @@ struct slice request_slice(const struct request *request, const struct message *
  * they are prepared anew under other names, for whoever prepares them from now on, and for this
  * client where it is `told` of the new columns. */
 void request_renew(struct session *session, struct request *request, bool told);
+/* The client reads rows as it was told they are before this request, and is not told in it. */
+bool request_relies(const struct request *request);
 /* The text that a request of one statement runs; empty where there is none. */
 struct slice request_text(const struct request *request);
 

@@ -33,6 +33,7 @@ struct database {
     struct ring transactions; /* with writes, or ended and not settled in the ledger yet */
     struct lsn_wish reopen;   /* after a change of the rules */
     bool reopening;
+    struct channels *channels; /* what sessions listen to; NULL: nobody has until now */
     uint64_t generation; /* grows whenever tables may have changed: statements of before are old */
     uint64_t digest;     /* of the last catalog */
     bool asks_sequences; /* somebody has asked for currval or lastval */

@@ -1,12 +1,15 @@
 /* One client's conversation: from its first byte to its end, in one place. What it sends is taken
  * apart in input.c; what a request does is in steps.c and its steps. */
 #include "session/conversation.h"
+
+#include "session/channels.h"
 #include "session/inventory.h"
 
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "wire/frame.h"
 #include "wire/types.h"
 #include "wire/write.h"
 
@@ -22,6 +25,7 @@ void session_ready(struct session *session)
     else
         session->changes_done = ahead_changes(session);
     session->exchange_failed = session->parse_failed = false;
+    channels_put(session);
     outbox_put(session, outbox_ready(session->status));
 }
 
@@ -78,17 +82,26 @@ static void drained(void *owner)
 
     if (session->take.server)
         server_resume(session->take.server);
+    channels_tell(session);
 }
 
 /* It has said goodbye behind what it still wants done: that is carried out, as a server would, and
  * nobody hears of it. */
 static bool has_taken_leave(const struct session *session)
 {
-    static const uint8_t terminate[] = {MSG_TERMINATE, 0, 0, 0, 4};
     struct slice left = buf_slice(&session->input);
+    struct frame frame;
 
-    return session->in && left.len >= sizeof(terminate) &&
-           memcmp(left.at + left.len - sizeof(terminate), terminate, sizeof(terminate)) == 0;
+    if (!session->in || session->passing > left.len)
+        return false;
+    left = slice_skip(left, session->passing);
+    /* Not by its last bytes alone: of half a message the end would never come. */
+    while (frame_look(left, &frame) == FRAME_WHOLE) {
+        if (frame.type == MSG_TERMINATE)
+            return true;
+        left = slice_skip(left, frame.total);
+    }
+    return false;
 }
 
 static void ended(void *owner, const char *why)
@@ -97,7 +110,6 @@ static void ended(void *owner, const char *why)
 
     if (!why && has_taken_leave(session))
         return;
-
     log_debug(session->who, "the client is gone%s%s", why ? ": " : "", why ? why : "");
     session_end(session);
 }
@@ -110,10 +122,12 @@ static void closed(void *owner)
     vars_clear(&session->startup);
     buf_clear(&session->asked);
     vars_clear(&session->texts);
+    vars_clear(&session->rewound);
     inventory_clear(session);
     names_clear(&session->names);
     buf_clear(&session->input);
     buf_clear(&session->begin);
+    buf_clear(&session->unlistens);
     mem_free(session->user);
     mem_free(session);
 }
@@ -154,6 +168,7 @@ static void part_with_server(struct session *session)
 
     if (!server) {
         pool_leave(&session->take);
+        transaction_end(session, true); /* nothing of it was sent */
         return;
     }
     if (server->state == SERVER_TAKEN && server->status == 'I' && owed_ours(&server->owed) &&
@@ -174,9 +189,11 @@ void session_end(struct session *session)
     if (session->ending)
         return;
     session->ending = true;
-    session->midway |= session->request && session->request->at == STEP_RELAY;
+    session->midway |=
+        session->request && session->request->at == STEP_RELAY && !session->request->settling;
     steps_abandon(session);
     replication_end(session);
+    channels_leave(session);
     part_with_server(session);
     client_login_free(session->login);
     session->login = NULL;
@@ -216,7 +233,7 @@ void session_cancel(struct session *session)
 
     if (session->take.server && (session->replication || (!request && session->midway)))
         server_cancel(session->take.server);
-    if (!request || !request->waiting)
+    if (!request || !request->waiting || request->settling)
         return;
     if (request->at == STEP_RELAY) {
         request->cancelled = session->node->role == NODE_REPLICA;

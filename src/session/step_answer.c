@@ -2,6 +2,7 @@
  * on the way back. */
 #include "session/conversation.h"
 #include "wire/frame.h"
+#include "session/channels.h"
 #include "session/deallocate.h"
 #include "session/wording.h"
 #include "wire/types.h"
@@ -215,11 +216,13 @@ static bool heed_outdated(struct session *session, struct request *request)
     for (unsigned i = 0; i < request->nmessages; i++)
         outdated |= request->messages[i].type == MSG_BIND && request->messages[i].named &&
                     request->messages[i].statement && request->messages[i].statement->outdated;
-    if (outdated && request->describes)
-        request_renew(session, request, true);
-    else if (outdated)
+    if (!outdated)
+        return true;
+    if (request_relies(request))
         wording_outdated(&request->err);
-    return !outdated || request->describes;
+    else
+        request_renew(session, request, true);
+    return !err_is_set(&request->err);
 }
 
 enum outcome enter_answer(struct session *session)
@@ -231,11 +234,19 @@ enum outcome enter_answer(struct session *session)
         answer_alone(session, request);
         return STEP_ANSWERED;
     }
+    if (!request->nqueries && hearing_prepares(session, request))
+        return STEP_ANSWERED;
     if (begin_answers(session, request) ||
         (request->has_text && request->nqueries == 1 && drop_name(session, request)))
         return STEP_ANSWERED;
     if (err_is_set(&request->err) || !heed_outdated(session, request))
         return STEP_FAILED;
+    if (request->listens) {
+        enum outcome outcome = hearing_answers(session, request);
+
+        if (outcome != STEP_ON)
+            return outcome;
+    }
     if (!request->cacheable)
         return STEP_ON;
     make_key(session, request);
@@ -258,6 +269,7 @@ void leave_answer(struct session *session, bool ok)
 {
     struct request *request = session->request;
 
+    channels_stop_waiting(session);
     if (!request->asked)
         return;
     if (request->leads) {

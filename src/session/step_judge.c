@@ -167,6 +167,9 @@ static void judge_one(struct session *session, struct request *request, struct k
     note_code(session, request, known->shape);
     if (known->shape->asks_sequences)
         request->asks_sequences = session->database->asks_sequences = true;
+    request->listens |= holds(known->shape, STATEMENT_LISTEN);
+    request->notifies |= known->shape->notifies;
+    request->asks_channels |= known->shape->asks_channels;
     session->odd_transaction |= is_odd(session, known->shape);
     request->ddl |= is_ddl(known->shape);
     request->write |= !plan->read;
@@ -223,7 +226,7 @@ static void judge_form(struct session *session, struct request *request)
         refuse_both(request, PLAN_BATCH);
     else if (!request->plain)
         refuse_both(request, PLAN_PROTOCOL);
-    else if (session->take.server || session->serializable)
+    else if (session->take.server || session->serializable || request->asks_channels)
         refuse_replica(request, PLAN_SESSION);
     else if (request->has_text && request->text.known->not_on_standby)
         refuse_replica(request, PLAN_NOT_ON_STANDBY);
@@ -261,6 +264,8 @@ enum outcome enter_judge(struct session *session)
     request->ddl |= request->unread;
     request->swift &= !request->unread && !request->unseen && !request->spells && !request->ddl &&
                       !request->asks_sequences && !session->blind;
+    hearing_note(session, request);
+    request->swift &= !request->notifies && !request->asks_channels;
     if (!request->nqueries || request->unread)
         refuse_both(request, PLAN_PROTOCOL);
     judge_form(session, request);

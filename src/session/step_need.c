@@ -84,7 +84,9 @@ void leave_need(struct session *session, bool ok)
     }
     if (session->status == 'I' && !session->midway) {
         begin_forget(session);
+        vars_clear(&session->rewound);
         transaction_end(session, is_rolled_back(request));
+        hearing_end(session);
         session->odd_transaction = false;
     }
 }

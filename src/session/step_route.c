@@ -201,6 +201,8 @@ void leave_take(struct session *session, bool ok)
     }
     session->soils &= !failed;
     if (session->status == 'I' && !session->midway)
+        hearing_hide(session);
+    if (session->status == 'I' && !session->midway)
         inventory_end(session, failed);
     session_part(session);
 }

@@ -57,6 +57,17 @@ static void say_ready(struct session *session, const struct request *request)
         session->skipping = true;
 }
 
+static void conclude(struct session *session)
+{
+    struct request *request = session->request;
+
+    say_ready(session, request);
+    outbox_flush(session);
+    record(session, request);
+    session->request = ahead_next(session);
+    request_free(session->rooms, request);
+}
+
 static void finish(struct session *session, bool ok)
 {
     struct request *request = session->request;
@@ -77,12 +88,12 @@ static void finish(struct session *session, bool ok)
         outbox_put(session, buf_slice(&error));
         request->trail.bytes += buf_len(&error);
     }
-    say_ready(session, request);
-    outbox_flush(session);
+    request->settling = request->waiting = hearing_waits(session);
+    if (request->settling)
+        outbox_flush(session);
+    else
+        conclude(session);
     buf_clear(&error);
-    record(session, request);
-    session->request = ahead_next(session);
-    request_free(session->rooms, request);
     session_go_on(session);
 }
 
@@ -152,6 +163,13 @@ void steps_failed(struct session *session)
 {
     note_time(session->request);
     finish(session, false);
+}
+
+void steps_settled(struct session *session)
+{
+    note_time(session->request);
+    conclude(session);
+    session_go_on(session);
 }
 
 void steps_again(struct session *session, enum step_name step)

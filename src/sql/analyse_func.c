@@ -70,6 +70,8 @@ static void note_leaves(struct analysis *a, const char *name)
     analyse_leaves(a, leaves);
     analyse_ends(a, ends_of(name));
     a->facts->shape.asks_sequences |= strcmp(name, "currval") == 0 || strcmp(name, "lastval") == 0;
+    a->facts->shape.notifies |= strcmp(name, "pg_notify") == 0;
+    a->facts->shape.asks_channels |= strcmp(name, "pg_listening_channels") == 0;
 }
 
 /* set_config of a name that is a value of the text; one that is computed is of any name. */

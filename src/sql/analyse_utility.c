@@ -503,6 +503,7 @@ enum statement_kind analyse_utility(struct analysis *a, PgQuery__Node *node)
         analyse_ends(a, LEAVES_CHANNELS);
         return STATEMENT_LISTEN;
     case NODE(NOTIFY_STMT):
+        a->facts->shape.notifies = true;
         return STATEMENT_NOTIFY;
     case NODE(LOCK_STMT):
         return lock(a, node->lock_stmt);

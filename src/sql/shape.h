@@ -177,6 +177,8 @@ struct shape {
     bool unknown;        /* something in it was not understood: counts as a write to everything */
     bool explains_write; /* EXPLAIN ANALYZE of a write (a plain EXPLAIN is a read) */
     bool asks_sequences; /* calls currval or lastval */
+    bool notifies;       /* NOTIFY, or calls pg_notify */
+    bool asks_channels;  /* calls pg_listening_channels */
     bool plain;     /* one SELECT of one relation and nothing else (no join, subquery, WITH, set
                        operation, grouping, aggregate): each row of the result is one of its rows */
     bool read_only; /* BEGIN or SET TRANSACTION .. READ ONLY */

@@ -3,6 +3,7 @@
 #include "stats/gather.h"
 
 #include "base/mem.h"
+#include "session/channels.h"
 #include "session/session.h"
 #include "stats/process.h"
 #include "stats/prometheus.h"
@@ -65,6 +66,16 @@ static const struct figure ledger_families[] = {
     {"pgtier_ledger_committed_total", COUNTER, "Writes committed.", AT(committed), U64},
     {"pgtier_ledger_aborted_total", COUNTER, "Writes rolled back.", AT(aborted), U64},
     {"pgtier_ledger_evicted_total", COUNTER, "Cells that made room.", AT(evicted), U64},
+};
+#undef AT
+
+#define AT(member) offsetof(struct channels_figures, member)
+static const struct figure channel_families[] = {
+    {"pgtier_channels", GAUGE, "Channels that are listened to for clients.", AT(channels), U32},
+    {"pgtier_channel_listeners", GAUGE, "Clients that they are listened to for.", AT(listeners),
+     U32},
+    {"pgtier_notifications_total", COUNTER, "Notifications for them, counted for each client.",
+     AT(heard), U64},
 };
 #undef AT
 
@@ -408,6 +419,20 @@ static void ledgers(const struct rooms *rooms, struct buf *out)
     }
 }
 
+static void channels(const struct rooms *rooms, struct buf *out)
+{
+    for (unsigned f = 0; f < COUNT(channel_families); f++) {
+        family(out, &channel_families[f]);
+        for (unsigned i = 0; i < rooms->ndatabases; i++) {
+            struct label label = {"database", rooms->databases[i].name};
+            struct channels_figures figures;
+
+            channels_figures(&rooms->databases[i], &figures);
+            sample(out, &channel_families[f], &label, 1, &figures);
+        }
+    }
+}
+
 static void cache(const struct rooms *rooms, struct buf *out)
 {
     const struct rules *rules = rooms->rules;
@@ -502,6 +527,7 @@ void gather_metrics(const struct gather *gather, struct buf *out)
     pools(gather->rooms, out);
     nodes(gather->rooms, out);
     ledgers(gather->rooms, out);
+    channels(gather->rooms, out);
     cache(gather->rooms, out);
     shapes(gather->rooms, out);
 }

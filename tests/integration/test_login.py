@@ -143,6 +143,7 @@ def test_a_refusal_of_the_server_is_told_whole(start_alone, cluster):
             held.query("SELECT 1")
         with Raw(proxy.port, "barred") as first, Raw(proxy.port, "barred") as second:
             first.query("BEGIN")
+            first.query("SELECT pg_backend_pid()")
             found = error(second.query("SELECT pg_backend_pid()"))
             assert found.pop("S") == found.pop("V") == "ERROR"
             assert found.items() <= expected.items()

@@ -259,6 +259,8 @@ def test_do_leaves_no_temporary_tables(pair, cluster):
     a, b = pair
     a.query("DO $$ BEGIN EXECUTE 'CREATE TEMP TABLE sem_kv (id int, v int)'; "
             "INSERT INTO pg_temp.sem_kv VALUES (20, 999); END $$")
+    assert rows(a.query("SELECT v FROM sem_kv WHERE id = 20 FOR SHARE")) == [[b"999"]]
+    a.query("DROP TABLE pg_temp.sem_kv")
     assert rows(b.query("SELECT v FROM sem_kv WHERE id = 20 FOR SHARE")) == [[b"0"]]
     b.query("UPDATE sem_kv SET v = 5 WHERE id = 20")
     assert cluster.primary.sql("SELECT v FROM sem_kv WHERE id = 20") == "5"

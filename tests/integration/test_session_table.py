@@ -171,8 +171,9 @@ SET = {
         "COMMIT", "SELECT session_user")],
     "search_path names": ['SET search_path = "St A", "b,c", public', "SHOW search_path", "SELECT current_schemas(false)",
                           "SELECT current_setting('search_path')", 'SET search_path = "q""q", \'b,c\'', "SHOW search_path",
-                          "SELECT current_schemas(true)", "SET search_path = ''", "SHOW search_path",
-                          "SELECT current_schemas(false)", 'SET search_path TO "$user", public', "SHOW search_path"],
+                          "SET search_path = ''", "SHOW search_path",
+                          "SELECT current_schemas(false)", 'SET search_path TO "$user", public', "SHOW search_path",
+                          "SELECT current_schemas(true)"],
     "search_path found": ['SET search_path = "b,c", "St A"', "SELECT * FROM st_here", run("SELECT * FROM st_here"),
                           'SET search_path = "St A"', "SELECT * FROM st_here", run("SELECT * FROM st_here"),
                           "RESET search_path", "SELECT * FROM st_here"],
@@ -257,11 +258,11 @@ SET = {
                                     "FROM pg_settings WHERE name = 'work_mem'", "RESET work_mem", "SELECT setting, source "
                                     "FROM pg_settings WHERE name = 'work_mem'"],
     "a fresh session": ["SHOW work_mem", "SHOW search_path", "SHOW TimeZone", "SHOW DateStyle", "SHOW statement_timeout",
-                        "SHOW role", "SHOW app.a", "SELECT current_setting('app.user_id', true)", "SHOW client_encoding",
-                        "SELECT name FROM pg_settings WHERE source = 'session'", "SHOW application_name"],
-    "an untouched backend": ["SELECT pg_my_temp_schema()", PREPARED, CHANNELS, "SELECT * FROM pg_cursors", MINE,
-                             "SELECT lastval()", "SELECT to_regclass('mine')", "SELECT count(*) FROM pg_stat_activity "
-                             "WHERE pid = pg_backend_pid() AND backend_xid IS NULL"],
+                        "SHOW role", "SHOW client_encoding", "SHOW application_name", "SHOW app.a",
+                        "SELECT current_setting('app.user_id', true)", "SELECT name FROM pg_settings WHERE source = 'session'"],
+    "an untouched backend": [CHANNELS, "SELECT * FROM pg_cursors", MINE, "SELECT lastval()", "SELECT to_regclass('mine')",
+                             "SELECT count(*) FROM pg_stat_activity WHERE pid = pg_backend_pid() AND backend_xid IS NULL", PREPARED,
+                             "SELECT pg_my_temp_schema()"],
 }
 
 TEMPORARY = {
@@ -447,10 +448,10 @@ PREPARE = {
     "names unknown": ["EXECUTE nope", named("nope"), "DEALLOCATE nope", describe("S", "nope"), close("S", "nope"),
                       run("EXECUTE nope"), run("DEALLOCATE nope"), execute("nope"), describe("P", "nope"), close("P", "nope"),
                       "EXECUTE nope(1, 2)", "EXPLAIN EXECUTE nope"],
-    "DEALLOCATE ALL": ["PREPARE p AS SELECT 1", (parse("SELECT 2", "s"),), PREPARED, "DEALLOCATE ALL", PREPARED, "EXECUTE p",
-                       "EXECUTE s", named("p"), named("s"), (parse("SELECT 3", "s"),), named("s")],
+    "DEALLOCATE ALL": ["PREPARE p AS SELECT 1", (parse("SELECT 2", "s"),), "DEALLOCATE ALL", "EXECUTE p", "EXECUTE s", named("p"),
+                       named("s"), (parse("SELECT 3", "s"),), named("s"), PREPARED],
     "DEALLOCATE of either": ["PREPARE p AS SELECT 1", (parse("SELECT 2", "s"),), run("DEALLOCATE p"), run("DEALLOCATE PREPARE s"),
-                             PREPARED, "DEALLOCATE p", "DEALLOCATE s"],
+                             "DEALLOCATE p", "DEALLOCATE s", PREPARED],
     "DEALLOCATE rolled back": ["PREPARE p AS SELECT 1", "BEGIN", "DEALLOCATE p", "ROLLBACK", "EXECUTE p"],
     "PREPARE rolled back": ["BEGIN", "PREPARE p AS SELECT 1", "ROLLBACK", "EXECUTE p", "BEGIN", (parse("SELECT 2", "s"),),
                             "ROLLBACK", named("s"), "EXECUTE s", "PREPARE p AS SELECT 2"],
@@ -472,7 +473,7 @@ PREPARE = {
                       "SHOW app.p", "SELECT st_run('EXECUTE p')", "SELECT st_run('PREPARE q AS SELECT 3')", "EXECUTE q"],
     "EXECUTE that changes the session": ["PREPARE p AS SELECT set_config('work_mem', $1, false)", "EXECUTE p('5MB')",
                                          "SHOW work_mem", named("p", b"6MB"), "SHOW work_mem"],
-    "own statements": [PREPARED, "PREPARE p (int) AS SELECT  $1 /* as it is written */", (parse("SELECT  2 -- also", "s"),),
+    "own statements": ["PREPARE p (int) AS SELECT  $1 /* as it is written */", (parse("SELECT  2 -- also", "s"),),
                        (parse("SELECT $1, $2::int", "t", (25,)),), PREPARED, run(PREPARED), "DEALLOCATE p", PREPARED],
     "names of statements": ['PREPARE "My P" AS SELECT 1', 'EXECUTE "My P"', named("My P"), "PREPARE Folded AS SELECT 2",
                             "EXECUTE FOLDED", named("folded"), named("Folded"), (parse("SELECT 3", "Upper"),),
@@ -495,16 +496,16 @@ PREPARE = {
                                                      f"SELECT * FROM st_{N} ORDER BY id", "s") + describe("S", "s") + named("s"),
                                                  run(f"SELECT * FROM st_{N} ORDER BY id"), DROP],
     "many statements": [b"".join(parse(f"SELECT {n}", f"s{n}") for n in range(150)), "EXECUTE s149", named("s0") + named("s77"),
-                        "SELECT count(*), count(*) FILTER (WHERE from_sql) FROM pg_prepared_statements", "DEALLOCATE s77",
-                        named("s77"), "EXECUTE s76"],
+                        "DEALLOCATE s77", named("s77"), "EXECUTE s76", "SELECT count(*), count(*) FILTER (WHERE from_sql) FROM "
+                        "pg_prepared_statements"],
 }
 
 DISCARD = {
     "DISCARD ALL": ["SET work_mem = '5MB'", "SET DateStyle = German", "PREPARE p AS SELECT 1", (parse("SELECT 2", "s"),),
                     "CREATE TEMP TABLE mine (n int)", f"LISTEN st_{N}", "SET ROLE st_role", "RESET ROLE",
                     "DECLARE c CURSOR WITH HOLD FOR SELECT 1", "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", "DISCARD ALL",
-                    "SHOW work_mem", "SHOW DateStyle", PREPARED, named("s"), "SELECT * FROM mine", CHANNELS, "FETCH c",
-                    "SHOW transaction_read_only"],
+                    "SHOW work_mem", "SHOW DateStyle", "EXECUTE p", named("s"), "SELECT * FROM mine", CHANNELS, "FETCH c",
+                    "SHOW transaction_read_only", PREPARED],
     "DISCARD ALL extended": ["SET work_mem = '5MB'", (parse("SELECT 2", "s"),), run("DISCARD ALL"), "SHOW work_mem", named("s"),
                              PREPARED],
     "DISCARD ALL in a transaction": ["SET work_mem = '5MB'", "BEGIN", "DISCARD ALL", "ROLLBACK", "SHOW work_mem",
@@ -822,7 +823,7 @@ class Disturber:
             steps = self.random.sample(LITTER, self.random.randint(1, 5))
             with contextlib.suppress(OSError, Closed):
                 talk.hold([on(name, step) for step in steps])
-            self.stop.wait(0.02)
+            self.stop.wait(0.04)
 
 
 @contextlib.contextmanager

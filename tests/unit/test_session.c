@@ -9,8 +9,11 @@
  *                               login32: by protocol 3.2
  *     a closes, 1 closes        the connection; "a< end", "1< end": it was closed
  *     a pauses, a reads         stops and goes on reading
- *     a cancels b               a CancelRequest with b's key; "wrongly" or "shortly" behind it
- *     1 cancelled [SECRET]      one has come for server 1; "1 landed": its connection is closed
+ *     a cancels b [HOW]         a CancelRequest with b's key; HOW: wrongly, shortly
+ *     1 cancelled [SECRET]      one has come for server 1; 1 uncancelled: none has
+ *     1 landed                  its connection is closed
+ *     a pinned [WHY]            why it keeps its server, as SHOW CLIENTS has it; nothing: it does
+ *                               not; "it is gone": its session has ended
  *     quiet                     nothing has come to anybody that is not told here
  *     pool IDLE TAKEN WAITING   of all servers
  *     turns COUNT               of the loop
@@ -38,6 +41,7 @@ enum { CLIENTS = 26, LINE_MAX_LEN = 4096 };
 struct client {
     struct stream *near, *session;
     struct buf in;
+    uint64_t number; /* of its session */
     bool ended, paused;
     uint32_t pid;
     uint8_t secret[WIRE_SECRET_MAX];
@@ -151,6 +155,7 @@ static struct client *client_of(struct stage *stage, char letter)
     stream_own(pair.a, &client_events, client);
     stream_resume(pair.a);
     session_new(&stage->house.rooms, pair.b);
+    client->number = stage->house.rooms.session_number;
     return client;
 }
 
@@ -417,7 +422,7 @@ static void close_stage(struct stage *stage)
 
 /* ---- options -------------------------------------------------------------------------------- */
 
-/* What the primary would have said of the one relation there is. */
+/* What the primary would have said of the one relation there is, and of some functions. */
 static void set_catalog(struct stage *stage)
 {
     static const char *const rows[][7] = {
@@ -426,6 +431,10 @@ static void set_catalog(struct stage *stage)
         {"c", "100", "user_id", "int4", "", NULL, NULL},
         {"c", "100", "tier", "text", "", NULL, NULL},
         {"c", "100", "data", "text", "", NULL, NULL},
+        {"f", "quiet", NULL, "s", "", NULL, NULL},
+        {"f", "counts", NULL, "v", "", NULL, NULL},
+        {"f", "leaves", NULL, "v", "w", "app.tenant app.user", NULL},
+        {"f", "computes", NULL, "v", "wu", NULL, NULL},
         {"o", "f", NULL, NULL, NULL, NULL, NULL},
     };
     struct catalog *catalog = catalog_new();
@@ -443,7 +452,8 @@ static void set_catalog(struct stage *stage)
 }
 
 /* ! size N, wait MS (which makes the size 1), session (pooling), scram, clients N, request BYTES,
- * cached (the ledger is open), replicas, by hand (logins of servers) */
+ * catalog (what set_catalog tells of), cached (that, and the ledger is open), replicas (the same),
+ * by hand (logins of servers) */
 static void set_option(struct stage *stage, const char *name, const char *value)
 {
     struct rooms *rooms = &stage->house.rooms;
@@ -462,6 +472,8 @@ static void set_option(struct stage *stage, const char *name, const char *value)
         rooms->max_clients = (unsigned)atoi(value);
     } else if (strcmp(name, "request") == 0) {
         rooms->max_request = (size_t)atoi(value);
+    } else if (strcmp(name, "catalog") == 0) {
+        set_catalog(stage);
     } else if (strcmp(name, "cached") == 0) {
         set_catalog(stage);
         ledger_open(stage->house.database.ledger, 1);
@@ -547,12 +559,40 @@ static void cancel(struct stage *stage, char from, const char *words)
         WRONG(stage, "the cancel request stays open");
 }
 
+struct look_up {
+    uint64_t number;
+    const char *pinned;
+};
+
+static void look_at(void *with, const struct session_figures *figures)
+{
+    struct look_up *look_up = with;
+
+    if (figures->number == look_up->number)
+        look_up->pinned = figures->pinned ? figures->pinned : "";
+}
+
+static void expect_pinned(struct stage *stage, const struct client *client, const char *why)
+{
+    struct look_up look_up = {client->number, "it is gone"};
+
+    for (unsigned i = 0; i < 10; i++)
+        turn_stage(stage);
+    session_each(&stage->house.rooms, look_at, &look_up);
+    if (strcmp(look_up.pinned, why + strspn(why, " ")) != 0)
+        WRONG(stage, "pinned by: %s", look_up.pinned);
+}
+
 static void do_client(struct stage *stage, char letter, const char *words)
 {
     struct client *client;
 
     if (strncmp(words, "cancels ", 8) == 0) {
         cancel(stage, letter, words + 8);
+        return;
+    }
+    if (strncmp(words, "pinned", 6) == 0) {
+        expect_pinned(stage, &stage->clients[letter - 'a'], words + 6);
         return;
     }
     client = client_of(stage, letter);
@@ -616,6 +656,8 @@ static void do_server(struct stage *stage, struct player *player, const char *wo
     } else if (strcmp(words, "cancelled") == 0) {
         UNTIL(stage, player_cancelled(player, number));
         wrong = player_cancelled(player, number) ? "" : "no cancel request has come";
+    } else if (strcmp(words, "uncancelled") == 0) {
+        wrong = player_cancelled(player, number) ? "a cancel request has come" : "";
     } else if (strncmp(words, "cancelled ", 10) == 0) {
         UNTIL(stage, player_cancelled(player, number));
         cancelling = player_cancelled(player, number);
