@@ -568,13 +568,24 @@ static bool is_emptied(const struct session *session, const struct var *var)
            vars_find(&session->startup, slice_text(var->name));
 }
 
+/* SET ROLE NONE of a client that came with a role. */
+static bool is_undone(const struct session *session, const struct var *var)
+{
+    return !(session->inventory->asked & LEAVES_SETTINGS) &&
+           vars_find(&session->startup, slice_text(var->name));
+}
+
 static void set_found(struct session *session, const struct var *var)
 {
     struct slice name = slice_text(var->name), value = slice_text(var->value);
 
     if (vars_settable(name))
         return;
-    if (is_oneself(session, var) || is_emptied(session, var)) {
+    if (is_oneself(session, var) && !is_undone(session, var)) {
+        unset(session, var->name);
+        return;
+    }
+    if (is_emptied(session, var)) {
         unset(session, var->name);
         return;
     }
