@@ -473,6 +473,17 @@ void inventory_ride(struct session *session, const struct request *request, stru
         ask(session, out);
 }
 
+void inventory_again(struct session *session)
+{
+    struct inventory *inventory = session->inventory;
+
+    if (!inventory || !inventory->out)
+        return;
+    inventory->doubts |= inventory->asked;
+    for (unsigned i = 0; i < inventory->about.count; i++)
+        vars_set(&inventory->names, slice_text(inventory->about.at[i].name), SLICE(""), false);
+}
+
 /* ---- the answer ---- */
 
 static void take_row(struct inventory *inventory, struct slice body)
