@@ -16,7 +16,7 @@
 #include <ctype.h>
 #include <stdio.h>
 
-enum { NAMES_MAX = 64, NAME_MAX = 256, TEXT_ARRAY = 1009 };
+enum { NAMES_MAX = 64, NAME_MAX = 256, TEXT_ARRAY = 1009, ATTEMPTS = 3 };
 
 struct inventory {
     unsigned doubts;    /* enum leaves: what this transaction may have left */
@@ -24,6 +24,7 @@ struct inventory {
     struct vars locals; /* custom ones set for the transaction: new ones stay, and are empty */
     bool computed;      /* a setting may have a name that nobody knows */
     bool out, failed;   /* the answer is on its way; it will be none */
+    unsigned attempts;  /* that have failed */
     bool void_names;    /* the settings that it tells by name were not set */
     unsigned asked;     /* what it is about */
     struct vars about;  /* .. by name */
@@ -579,13 +580,24 @@ static bool is_emptied(const struct session *session, const struct var *var)
            vars_find(&session->startup, slice_text(var->name));
 }
 
+/* SET ROLE NONE of a client that came with a role. */
+static bool is_undone(const struct session *session, const struct var *var)
+{
+    return !(session->inventory->asked & LEAVES_SETTINGS) &&
+           vars_find(&session->startup, slice_text(var->name));
+}
+
 static void set_found(struct session *session, const struct var *var)
 {
     struct slice name = slice_text(var->name), value = slice_text(var->value);
 
     if (vars_settable(name))
         return;
-    if (is_oneself(session, var) || is_emptied(session, var)) {
+    if (is_oneself(session, var) && !is_undone(session, var)) {
+        unset(session, var->name);
+        return;
+    }
+    if (is_emptied(session, var)) {
         unset(session, var->name);
         return;
     }
@@ -623,6 +635,22 @@ static void apply_pins(struct session *session)
     }
 }
 
+/* Nobody knows: it is asked again, at once or behind the next transaction. */
+static void ask_again(struct session *session)
+{
+    struct inventory *inventory = session->inventory;
+
+    for (unsigned i = 0; i < inventory->about.count; i++)
+        vars_set(&inventory->names, slice_text(inventory->about.at[i].name), SLICE(""), false);
+    vars_clear(&inventory->about);
+    vars_clear(&inventory->found);
+    inventory->doubts |= inventory->asked | LEAVES_SETTINGS;
+    session->pins |= PIN_BIT(PIN_UNKNOWN);
+    log_warning(session->who, "what is left on its server could not be found out");
+    if (session->status == 'I' && !session->request && inventory->attempts++ < ATTEMPTS)
+        inventory_end(session, false);
+}
+
 bool inventory_taken(struct session *session, const void *about)
 {
     struct inventory *inventory = session->inventory;
@@ -631,14 +659,13 @@ bool inventory_taken(struct session *session, const void *about)
         return false;
     inventory->out = false;
     if (inventory->failed) {
-        inventory->doubts |= inventory->asked | LEAVES_SETTINGS;
-        session->pins |= PIN_BIT(PIN_UNKNOWN);
-        log_warning(session->who, "what is left on its server could not be found out");
-    } else {
-        session->pins &= ~PIN_BIT(PIN_UNKNOWN);
-        apply_settings(session);
-        apply_pins(session);
+        ask_again(session);
+        return true;
     }
+    inventory->attempts = 0;
+    session->pins &= ~PIN_BIT(PIN_UNKNOWN);
+    apply_settings(session);
+    apply_pins(session);
     vars_clear(&inventory->about);
     vars_clear(&inventory->found);
     if (!inventory->doubts && !inventory->names.count)

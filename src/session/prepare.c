@@ -188,6 +188,17 @@ bool prepare_is_spoken(const struct shape *shape)
     return false;
 }
 
+bool prepare_is_asked(const struct shape *shape)
+{
+    for (unsigned i = 0; i < shape->nrefs; i++)
+        if (strcmp(shape->refs[i].name, "pg_prepared_statements") == 0)
+            return true;
+    for (unsigned i = 0; i < shape->nfunctions; i++)
+        if (strcmp(shape->functions[i].name, "pg_prepared_statement") == 0)
+            return true;
+    return false;
+}
+
 bool prepare_occurs(const struct request *request, struct slice name)
 {
     for (unsigned i = 0; i < request->nmessages; i++) {

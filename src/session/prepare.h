@@ -27,5 +27,7 @@ bool prepare_is_transparent(const struct message *message, const struct shape *s
 bool prepare_is_spoken(const struct shape *shape);
 /* What DEALLOCATE takes away in a text of several statements, if it will work. */
 void prepare_drop(struct session *session, const struct request *request);
+/* The text asks which statements there are: it is to find those of its client, under its names. */
+bool prepare_is_asked(const struct shape *shape);
 /* The name of a statement occurs in a text of the request. */
 bool prepare_occurs(const struct request *request, struct slice name);

@@ -82,11 +82,12 @@ static void note_prepared(struct load *load, struct statement *statement)
     statement_unref(oldest);
 }
 
+static const struct slice own = {(const uint8_t *)"pgtier_prepare", 14};
+
 /* What PREPARE made is told by PREPARE again, whose types are names: behind an Execute of the
  * extended protocol, which ends no batch. */
 static void put_by_sql(struct load *load, struct statement *statement, struct slice name)
 {
-    static const struct slice own = {(const uint8_t *)"pgtier_prepare", 14};
     struct buf sql = {0};
     size_t begin;
 
@@ -325,6 +326,13 @@ static void load_message(struct load *load, const struct request *request,
     put(load, whole);
 }
 
+static void load_query(struct load *load, const struct buf *sql)
+{
+    write_query(load->scratch, buf_slice(sql));
+    owe(load, OWED_QUERY, OWED_SWALLOW, (uint64_t)(uintptr_t)owed_settings);
+    server_set_unnamed(load->server, NULL);
+}
+
 /* ---- texts that speak of names and are not rewritten ---- */
 
 struct spelling {
@@ -332,6 +340,15 @@ struct spelling {
     const struct request *request;
     bool ends;
 };
+
+static bool is_plain(struct slice name)
+{
+    for (size_t i = 0; i < name.len; i++)
+        if (!(name.at[i] >= 'a' && name.at[i] <= 'z') && name.at[i] != '_' &&
+            !(i && name.at[i] >= '0' && name.at[i] <= '9'))
+            return false;
+    return true;
+}
 
 static void put_quoted(struct buf *out, struct slice name)
 {
@@ -348,19 +365,38 @@ static void spell(void *with, struct slice name, struct statement *statement)
     struct load *load = spelling->load;
     struct buf quoted = {0};
 
-    if (!prepare_occurs(spelling->request, name))
+    if (!name.len || (!spelling->request->asks_names && !prepare_occurs(spelling->request, name)))
         return;
     if (spelling->ends) {
         write_target(load->scratch, MSG_CLOSE, 'S', name);
         owe(load, OWED_CLOSE, OWED_SWALLOW, 0);
     } else if (statement->body) {
-        put_quoted(&quoted, name);
+        if (spelling->request->asks_names && is_plain(name))
+            buf_put_slice(&quoted, name);
+        else
+            put_quoted(&quoted, name);
         put_by_sql(load, statement, buf_slice(&quoted));
         buf_clear(&quoted);
+        /* One that can't be prepared any more takes none of the others with it. */
+        put_sync(load);
+        write_target(load->scratch, MSG_CLOSE, 'S', own);
+        owe(load, OWED_CLOSE, OWED_SWALLOW, 0);
     } else {
         write_parse(load->scratch, name, statement->text, statement->oids);
         owe(load, OWED_PARSE, OWED_SWALLOW, 0);
+        put_sync(load);
     }
+}
+
+/* What the server has of ours is out of sight: it is told again where it is needed. */
+static void load_bare(struct load *load)
+{
+    struct buf sql = {0};
+
+    buf_printf(&sql, "DEALLOCATE ALL");
+    load_query(load, &sql);
+    buf_clear(&sql);
+    server_forget_statements(load->server);
 }
 
 /* The names that occur in it are the server's as well while it runs. */
@@ -369,17 +405,13 @@ static void load_spelled(struct load *load, struct session *session, const struc
 {
     struct spelling spelling = {load, request, ends};
 
-    if (!request->spells || request->open || session->midway || load->server->status == 'E')
+    if ((!request->spells && !request->asks_names) || request->open || session->midway ||
+        load->server->status == 'E')
         return;
+    if (request->asks_names && !ends)
+        load_bare(load);
     names_each(&session->names, spell, &spelling);
     put_sync(load);
-}
-
-static void load_query(struct load *load, const struct buf *sql)
-{
-    write_query(load->scratch, buf_slice(sql));
-    owe(load, OWED_QUERY, OWED_SWALLOW, (uint64_t)(uintptr_t)owed_settings);
-    server_set_unnamed(load->server, NULL);
 }
 
 /* In a transaction a RESET has gone to the server's own values, not to those that the client came

@@ -249,6 +249,15 @@ static void see_after_flush(struct session *session, uint8_t type)
     }
 }
 
+/* What an EXECUTE needed could not be prepared any more: that is what its client hears, and not
+ * that there is no such statement. */
+static void note_cause(struct request *request, struct slice whole)
+{
+    buf_take(&request->held, buf_len(&request->held));
+    buf_put_slice(&request->held, whole);
+    request->caused = true;
+}
+
 /* The statement whose columns the message in turn tells; NULL: of several, or none. */
 static struct statement *described(const struct request *request)
 {
@@ -315,6 +324,8 @@ static void seen(void *owner, uint8_t type, struct slice whole, bool ours)
     case REPLY_ERROR:
         if (ours && session->take.server->about == owed_settings)
             refuse_settings(session, request, body);
+        else if (ours && request->simple && request->messages[0].use == PREPARE_RUNS)
+            note_cause(request, whole);
         else if (!ours)
             see_error(session, request, body);
         break;
@@ -385,8 +396,12 @@ static bool put_error(struct session *session, const struct request *request, st
 {
     struct frame frame;
     struct buf out = {0};
+    struct slice error = request->caused ? buf_slice(&request->held) : run;
     bool own = frame_look(run, &frame) == FRAME_WHOLE && frame.total == run.len &&
-               wording_own(request, run, &out);
+               (wording_own(request, error, &out) || request->caused);
+
+    if (own && !buf_len(&out))
+        buf_put_slice(&out, error);
 
     if (own) {
         outbox_flush(session);

@@ -48,6 +48,7 @@ static void make_new(struct request *request)
     request->later = 0;
     request->open = request->simple = request->synced = request->unread = false;
     request->plain = request->describes = request->unseen = request->spells = false;
+    request->asks_names = request->caused = false;
     request->nqueries = 0;
     request->results = (struct slice){0};
     request->at = 0;

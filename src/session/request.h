@@ -38,6 +38,7 @@ struct request {
     bool plain;            /* [Parse] Bind [Describe] Execute Sync, or one Query */
     bool swift;            /* changes nothing of what the next request means or needs */
     unsigned first_change; /* of names: its number */
+    bool asks_names;       /* which statements there are */
     bool spells;           /* speaks of names of statements in texts that are not rewritten */
     bool describes;        /* its portal: the client wants the RowDescription */
     struct message *messages;
@@ -80,6 +81,7 @@ struct request {
     bool checking;    /* a replica's answer that was not looked at yet */
     bool holding;     /* a replica's answer is kept in `held` until it is whole */
     bool discard;     /* nothing of it reaches the client */
+    bool caused;      /* an error of what was put in front is in `held` */
     bool renewed;     /* its statement was outdated, and is prepared anew */
     bool passed;      /* a byte of it was handed to the client */
     bool cancelled;   /* a CancelRequest came while a replica was at work */

@@ -2,6 +2,7 @@
  * statements is judged by all of them; nothing here knows of servers. */
 #include "session/conversation.h"
 #include "session/inventory.h"
+#include "session/prepare.h"
 #include "wire/frame.h"
 #include "wire/types.h"
 
@@ -173,7 +174,8 @@ static void judge_one(struct session *session, struct request *request, struct k
     session->odd_transaction |= is_odd(session, known->shape);
     request->ddl |= is_ddl(known->shape);
     request->write |= !plan->read;
-    request->swift &= is_swift(known->shape);
+    request->asks_names |= prepare_is_asked(known->shape);
+    request->swift &= is_swift(known->shape) && !request->asks_names;
     if (known == request->text.known && values == &request->text.values)
         judge_first(session, request, plan, values);
 }

@@ -156,7 +156,7 @@ static bool leaves_nothing(const struct session *session, const struct request *
 {
     const struct shape *shape = request->has_text ? request->text.known->shape : NULL;
 
-    if (request->open || transaction_committed(session))
+    if (request->open || transaction_committed(session) || (shape && shape->transaction))
         return false;
     for (unsigned i = 0; shape && i < shape->nstatements; i++)
         if (shape->statements[i] == STATEMENT_CALL || shape->statements[i] == STATEMENT_DO)

@@ -57,7 +57,8 @@ RUNS = {
     "a cursor that outlives its transaction": "BEGIN;\nDECLARE c CURSOR WITH HOLD FOR SELECT id FROM pets ORDER BY id;\nCOMMIT;\n"
                                               "FETCH 3 FROM c;\nFETCH 2 FROM c;\nSELECT name, is_holdable FROM pg_cursors;\nCLOSE c;",
     "prepare and execute": "PREPARE p (int) AS SELECT name FROM people WHERE id = $1;\nEXECUTE p (3);\nEXECUTE p (4);\n"
-                           "SELECT name, statement, parameter_types, from_sql FROM pg_prepared_statements WHERE from_sql;\nDEALLOCATE p;\nEXECUTE p (3);",
+                           "EXPLAIN (COSTS OFF) EXECUTE p (5);\nPREPARE p AS SELECT 1;\nDEALLOCATE p;\nEXECUTE p (3);\n"
+                           "PREPARE p AS SELECT 1;\nEXECUTE p;\nDEALLOCATE ALL;\nEXECUTE p;",
     "temporary tables": "CREATE TEMP TABLE mine (a int);\nINSERT INTO mine SELECT generate_series(1, 5);\nSELECT sum(a) FROM mine;\n"
                         "\\d mine\nDROP TABLE mine;\nSELECT * FROM mine;",
     "a sequence": "CREATE SEQUENCE s START 10;\nSELECT nextval('s');\n\n" + "SELECT currval('s');\nSELECT lastval();\n" * 10 +
