@@ -458,13 +458,23 @@ void inventory_end(struct session *session, bool failed)
     buf_clear(&out);
 }
 
-/* One statement that neither begins a transaction nor takes away what the question needs. */
+static bool copies_in(const struct shape *shape)
+{
+    for (unsigned i = 0; i < shape->nstatements; i++)
+        if (shape->statements[i] == STATEMENT_COPY_FROM)
+            return true;
+    return false;
+}
+
+/* What neither begins a transaction nor takes away what the question needs, nor would read the
+ * question as rows of a COPY. */
 static bool may_ride(const struct request *request)
 {
     const struct shape *shape = request->has_text ? request->text.known->shape : NULL;
 
     return shape && !request->open && !request->later && request->nqueries == 1 &&
-           !shape->transaction && !shape->unknown && !(shape->ends & LEAVES_PREPARED);
+           !shape->transaction && !shape->unknown && !(shape->ends & LEAVES_PREPARED) &&
+           !copies_in(shape);
 }
 
 void inventory_ride(struct session *session, const struct request *request, struct buf *out)
@@ -472,6 +482,17 @@ void inventory_ride(struct session *session, const struct request *request, stru
     if (is_due(session->inventory) && may_ride(request) && session->status == 'I' &&
         !session->midway)
         ask(session, out);
+}
+
+void inventory_again(struct session *session)
+{
+    struct inventory *inventory = session->inventory;
+
+    if (!inventory || !inventory->out)
+        return;
+    inventory->doubts |= inventory->asked;
+    for (unsigned i = 0; i < inventory->about.count; i++)
+        vars_set(&inventory->names, slice_text(inventory->about.at[i].name), SLICE(""), false);
 }
 
 /* ---- the answer ---- */
