@@ -543,7 +543,7 @@ enum outcome enter_relay(struct session *session)
     if (session->notifies)
         server->notifier = session->pid;
     /* Behind others of the session the server is as it should be. */
-    if (owed_none(&server->owed)) {
+    if (owed_ours(&server->owed)) {
         load_settings(&load, session);
         load_sequences(&load, session, request);
         load_channels(&load, session, request);
