@@ -319,10 +319,8 @@ static void seen(void *owner, uint8_t type, struct slice whole, bool ours)
         see_setting(session, whole, ours);
         return;
     }
-    if (ours && inventory_is_out(session) && session->take.server->answering != OWED_QUERY) {
-        inventory_seen(session, type, whole);
+    if (ours && inventory_seen(session, session->take.server->about, type, whole))
         return;
-    }
     if ((type == REPLY_PARSE || type == REPLY_CLOSE) && !ours)
         session->changes_done++;
     if (type == REPLY_COMPLETE && !ours)
