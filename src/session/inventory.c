@@ -275,33 +275,34 @@ static void owe(struct server *server, enum owed_kind kind, void *about)
     owed_add(&server->owed, kind, OWED_SWALLOW, about);
 }
 
-static void put_parse(struct server *server, struct slice name, unsigned what, struct buf *out)
+static void put_parse(struct server *server, struct inventory *inventory, struct slice name,
+                      struct buf *out)
 {
     static const uint8_t oids[] = {0, 0, TEXT_ARRAY >> 8, TEXT_ARRAY & 0xff};
     struct buf sql = {0};
 
-    if (server->kit & UINT64_C(1) << what)
+    if (server->kit & UINT64_C(1) << inventory->asked)
         return;
-    put_sql(&sql, what);
+    put_sql(&sql, inventory->asked);
     write_parse(out, name, buf_slice(&sql), slice_of(oids, sizeof(oids)));
-    owe(server, OWED_PARSE, NULL);
-    server->kit |= UINT64_C(1) << what;
+    owe(server, OWED_PARSE, inventory);
+    server->kit |= UINT64_C(1) << inventory->asked;
     buf_clear(&sql);
 }
 
-static void put_bind(struct server *server, struct slice name, const struct vars *names,
+static void put_bind(struct server *server, struct inventory *inventory, struct slice name,
                      struct buf *out)
 {
     struct buf array = {0}, rest = {0};
 
-    put_array(&array, names);
+    put_array(&array, &inventory->about);
     write_u16(&rest, 0);
     write_u16(&rest, 1);
     write_u32(&rest, (uint32_t)buf_len(&array));
     buf_put_slice(&rest, buf_slice(&array));
     write_u16(&rest, 0);
     write_bind(out, SLICE(""), name, buf_slice(&rest), 0);
-    owe(server, OWED_BIND, NULL);
+    owe(server, OWED_BIND, inventory);
     buf_clear(&array);
     buf_clear(&rest);
 }
@@ -313,7 +314,7 @@ static void put_execute(struct server *server, struct inventory *inventory, stru
     write_cstr(out, SLICE(""));
     write_u32(out, 0);
     write_end(out, begin);
-    owe(server, OWED_EXECUTE, NULL);
+    owe(server, OWED_EXECUTE, inventory);
     write_empty(out, MSG_SYNC);
     owe(server, OWED_SYNC, inventory);
 }
@@ -361,8 +362,8 @@ static void ask(struct session *session, struct buf *out)
     inventory->out = true;
     inventory->failed = inventory->void_names = false;
     snprintf(text, sizeof(text), "pgtier_left_%x", what);
-    put_parse(server, slice_text(text), what, out);
-    put_bind(server, slice_text(text), &inventory->about, out);
+    put_parse(server, inventory, slice_text(text), out);
+    put_bind(server, inventory, slice_text(text), out);
     put_execute(server, inventory, out);
 }
 
@@ -440,10 +441,16 @@ void inventory_end(struct session *session, bool failed)
     struct buf out = {0};
     struct slice part;
 
-    if (!inventory || !session->take.server)
+    if (!session->take.server)
+        return;
+    if (session->pins & PIN_BIT(PIN_UNKNOWN))
+        inventory = inventory_of(session);
+    if (!inventory)
         return;
     if (failed)
         forget_rolled_back(inventory);
+    if (session->pins & PIN_BIT(PIN_UNKNOWN))
+        inventory->doubts |= LEAVES_TOLD;
     keep_locals(session);
     keep_sequences(session);
     pin_lasting(session);
@@ -530,16 +537,17 @@ static void fail(struct session *session, struct slice body)
         server->kit &= ~(UINT64_C(1) << inventory->asked);
 }
 
-void inventory_seen(struct session *session, uint8_t type, struct slice whole)
+bool inventory_seen(struct session *session, const void *about, uint8_t type, struct slice whole)
 {
     struct inventory *inventory = session->inventory;
 
-    if (!inventory || !inventory->out)
-        return;
+    if (!inventory || about != inventory || !inventory->out)
+        return false;
     if (type == REPLY_ROW)
         take_row(inventory, slice_skip(whole, FRAME_HEAD));
     else if (type == REPLY_ERROR)
         fail(session, slice_skip(whole, FRAME_HEAD));
+    return true;
 }
 
 /* Not set, whatever the server says: nobody has become anybody else. */
@@ -661,16 +669,16 @@ static void ask_again(struct session *session)
         inventory_end(session, false);
 }
 
-bool inventory_taken(struct session *session, const void *about)
+void inventory_taken(struct session *session, const void *about)
 {
     struct inventory *inventory = session->inventory;
 
     if (!inventory || about != inventory || !inventory->out)
-        return false;
+        return;
     inventory->out = false;
     if (inventory->failed) {
         ask_again(session);
-        return true;
+        return;
     }
     inventory->attempts = 0;
     session->pins &= ~PIN_BIT(PIN_UNKNOWN);
@@ -680,5 +688,4 @@ bool inventory_taken(struct session *session, const void *about)
     vars_clear(&inventory->found);
     if (!inventory->doubts && !inventory->names.count)
         inventory_clear(session);
-    return true;
 }
