@@ -35,11 +35,11 @@ static bool put_off(struct session *session, struct request *request)
     const struct shape *shape;
     struct slice text;
 
-    /* A server that waits too long for the next statement ends the session; nobody else would. */
-    if (vars_find(&session->vars, SLICE("idle_in_transaction_session_timeout")))
-        return false;
     if (session->status != 'I' || session->midway || session_holds_server(session) ||
         !request->plain || !is_lone(request, STATEMENT_BEGIN))
+        return false;
+    /* A server that waits too long for the next statement ends the session; nobody else would. */
+    if (vars_find(&session->vars, SLICE("idle_in_transaction_session_timeout")))
         return false;
     shape = request->text.known->shape;
     text = request_text(request);

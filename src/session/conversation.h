@@ -253,6 +253,8 @@ void relay_pass(struct session *session, struct slice bytes);
 extern const struct server_events reply_events;
 /* What a server owes for settings that we put in front. */
 extern const char owed_settings[];
+/* .. for the columns of a statement that it has prepared just now. */
+extern const char owed_columns[];
 
 /* occupied.c */
 /* The request may be refused because servers rest where it works: its answer is held. */

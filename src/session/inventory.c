@@ -446,10 +446,16 @@ void inventory_end(struct session *session, bool failed)
     struct buf out = {0};
     struct slice part;
 
-    if (!inventory || !session->take.server)
+    if (!session->take.server)
+        return;
+    if (session->pins & PIN_BIT(PIN_UNKNOWN))
+        inventory = inventory_of(session);
+    if (!inventory)
         return;
     if (failed)
         forget_rolled_back(inventory);
+    if (session->pins & PIN_BIT(PIN_UNKNOWN))
+        inventory->doubts |= LEAVES_TOLD;
     keep_locals(session);
     keep_sequences(session);
     pin_lasting(session);
@@ -668,16 +674,16 @@ static void ask_again(struct session *session)
         inventory_end(session, false);
 }
 
-bool inventory_taken(struct session *session, const void *about)
+void inventory_taken(struct session *session, const void *about)
 {
     struct inventory *inventory = session->inventory;
 
     if (!inventory || about != inventory || !inventory->out)
-        return false;
+        return;
     inventory->out = false;
     if (inventory->failed) {
         ask_again(session);
-        return true;
+        return;
     }
     inventory->attempts = 0;
     session->pins &= ~PIN_BIT(PIN_UNKNOWN);
@@ -687,5 +693,4 @@ bool inventory_taken(struct session *session, const void *about)
     vars_clear(&inventory->found);
     if (!inventory->doubts && !inventory->names.count)
         inventory_clear(session);
-    return true;
 }

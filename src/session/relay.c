@@ -7,9 +7,12 @@
 #include "wire/types.h"
 #include "wire/write.h"
 
+/* The name of a statement that no server has. */
+#define NOBODY "(of nobody here)"
+
 enum { COPY_UNDER = 4096, LOAD_PARTS = 64 };
 
-const char owed_settings[] = "settings";
+const char owed_settings[] = "settings", owed_columns[] = "columns";
 
 /* What goes to the server: small messages are copied together, large ones are pointed at. */
 struct load {
@@ -146,19 +149,6 @@ static void make_sure(struct load *load, const struct message *message)
         put_parse(load, message->statement, message->named, OWED_SWALLOW);
 }
 
-/* The client reads rows as it was told they are: on a server that prepares the statement only now
- * they may be others. */
-static void compare_columns(struct load *load, const struct request *request,
-                            const struct message *message)
-{
-    if (!message->named || !message->statement->columns || request->describes || !request->plain ||
-        request->write || has(load, message))
-        return;
-    make_sure(load, message);
-    write_target(load->scratch, MSG_DESCRIBE, 'S', slice_text(message->statement->name));
-    owe(load, OWED_DESCRIBE_STATEMENT, OWED_SWALLOW, (uint64_t)(uintptr_t)message->statement);
-}
-
 static void load_parse(struct load *load, const struct message *message)
 {
     if (message->duplicate) {
@@ -190,12 +180,11 @@ static void load_bind(struct load *load, const struct request *request,
     bool last = message == &request->messages[request->nmessages - 1];
 
     if (message->statement) {
-        compare_columns(load, request, message);
         make_sure(load, message);
     }
     load_nameless(load, message);
     owe(load, OWED_BIND, OWED_FORWARD, 0);
-    if (!message->statement || !message->named) {
+    if ((!message->statement || !message->named) && !message->foreign) {
         put(load, whole);
         return;
     }
@@ -203,8 +192,8 @@ static void load_bind(struct load *load, const struct request *request,
         send_load(load);
     /* Only the head is written anew; `rest` of a large one stays where it is. */
     write_bind(load->scratch, slice_text((const char *)body.at),
-               slice_text(message->statement->name), (struct slice){0},
-               body.len - message->rest + (last ? request->later : 0));
+               message->foreign ? SLICE(NOBODY) : slice_text(message->statement->name),
+               (struct slice){0}, body.len - message->rest + (last ? request->later : 0));
     put(load, slice_skip(body, message->rest));
 }
 
@@ -212,7 +201,12 @@ static void load_target(struct load *load, const struct message *message, struct
 {
     bool describe = message->type == MSG_DESCRIBE;
 
-    if (message->what == 'P' || !message->statement) {
+    if (message->foreign && !describe) {
+        owe(load, OWED_CLOSE, OWED_FAKE, 0);
+    } else if (message->foreign) {
+        write_target(load->scratch, MSG_DESCRIBE, 'S', SLICE(NOBODY));
+        owe(load, OWED_DESCRIBE_STATEMENT, OWED_FORWARD, 0);
+    } else if (message->what == 'P' || !message->statement) {
         if (message->what == 'S' && describe)
             load_nameless(load, message);
         put(load, whole);
@@ -225,7 +219,8 @@ static void load_target(struct load *load, const struct message *message, struct
         make_sure(load, message);
         write_target(load->scratch, MSG_DESCRIBE, 'S',
                      message->named ? slice_text(message->statement->name) : SLICE(""));
-        owe(load, OWED_DESCRIBE_STATEMENT, OWED_FORWARD, 0);
+        owe(load, OWED_DESCRIBE_STATEMENT, OWED_FORWARD,
+            message->named ? message->statement->id : 0);
     } else {
         /* Other clients may use it under another name: the server keeps it. */
         owe(load, OWED_CLOSE, OWED_FAKE, 0);
@@ -252,8 +247,11 @@ static void put_renamed(struct load *load, const struct message *message, struct
 
     buf_put_slice(load->scratch, slice_first(text, message->name_at));
     /* In quotes where it stood in quotes: what is next to it may be a word. */
+    quoted |= message->use == PREPARE_FOREIGN;
     buf_put(load->scratch, "\"", quoted);
-    buf_put_slice(load->scratch, slice_text(message->statement->name));
+    buf_put_slice(load->scratch, message->use == PREPARE_FOREIGN
+                                     ? SLICE(NOBODY)
+                                     : slice_text(message->statement->name));
     buf_put(load->scratch, "\"", quoted);
     buf_put_slice(load->scratch, slice_skip(text, message->name_at + message->name_len));
     write_end(load->scratch, begin);
@@ -406,7 +404,7 @@ static void load_spelled(struct load *load, struct session *session, const struc
     struct spelling spelling = {load, request, ends};
 
     if ((!request->spells && !request->asks_names) || request->open || session->midway ||
-        load->server->status == 'E')
+        session->status == 'E' || (!request->spells && session->status != 'I'))
         return;
     if (request->asks_names && !ends)
         load_bare(load);
@@ -437,11 +435,11 @@ static void load_settings(struct load *load, struct session *session)
     if (server->status != 'I' || session->midway)
         return;
     if (server->soiled_by && server->soiled_by != session->number) {
-        buf_printf(&sql, "RESET ALL;");
+        buf_printf(&sql, "RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;");
         vars_clear(&server->vars);
         server->matched = 0;
+        server->soiled_by = 0;
     }
-    server->soiled_by = 0;
     if (server->matched != session->wanted)
         vars_match(&server->vars, &session->vars, &sql);
     if (buf_len(&sql))
@@ -500,11 +498,42 @@ static void unload_channels(struct load *load, struct session *session,
     owe(load, OWED_QUERY, OWED_SWALLOW, 0);
 }
 
+/* The statement of a client that reads its rows as it was told they are, on a server that prepares
+ * it only now: they may be others. NULL: nothing is to be compared. */
+static const struct message *is_to_compare(const struct session *session,
+                                           const struct request *request, struct server *server)
+{
+    if (request->compared || !request->plain || session->status != 'I' || session->midway ||
+        !owed_none(&server->owed) || !request_relies(request))
+        return NULL;
+    for (unsigned i = 0; i < request->nmessages; i++) {
+        const struct message *message = &request->messages[i];
+
+        if (message->type == MSG_BIND && message->named &&
+            !prepared_has(&server->prepared, message->statement))
+            return message;
+    }
+    return NULL;
+}
+
+/* Before anything of the request is sent, which may change rows. */
+static void load_comparison(struct load *load, struct request *request,
+                            const struct message *message)
+{
+    request->compared = true;
+    make_sure(load, message);
+    write_target(load->scratch, MSG_DESCRIBE, 'S', slice_text(message->statement->name));
+    owe(load, OWED_DESCRIBE_STATEMENT, OWED_SWALLOW, message->statement->id);
+    write_empty(load->scratch, MSG_SYNC);
+    owe(load, OWED_SYNC, OWED_SWALLOW, (uint64_t)(uintptr_t)owed_columns);
+}
+
 enum outcome enter_relay(struct session *session)
 {
     struct request *request = session->request;
     struct server *server = session->take.server;
     struct load load = {.server = server, .scratch = &session->rooms->scratch};
+    const struct message *compared;
     bool replica = session->node->role == NODE_REPLICA;
 
     request->trail.source = replica ? SOURCE_REPLICA : SOURCE_PRIMARY;
@@ -520,11 +549,17 @@ enum outcome enter_relay(struct session *session)
     if (session->notifies)
         server->notifier = session->pid;
     /* Behind others of the session the server is as it should be. */
-    if (owed_none(&server->owed)) {
+    if (owed_ours(&server->owed)) {
         load_settings(&load, session);
         load_sequences(&load, session, request);
         load_channels(&load, session, request);
         load_begin(&load, session);
+    }
+    compared = is_to_compare(session, request, server);
+    if (compared) {
+        load_comparison(&load, request, compared);
+        send_load(&load);
+        return STEP_WAIT;
     }
     load_spelled(&load, session, request, false);
     if (request->spells)

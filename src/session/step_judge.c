@@ -270,7 +270,6 @@ enum outcome enter_judge(struct session *session)
     request->swift &= !request->unread && !request->unseen && !request->spells && !request->ddl &&
                       !request->asks_sequences && !session->blind;
     hearing_note(session, request);
-    request->swift &= !request->notifies && !request->asks_channels;
     if (!request->nqueries || request->unread)
         refuse_both(request, PLAN_PROTOCOL);
     judge_form(session, request);

@@ -20,7 +20,7 @@ static const struct {
     {"xml_is_well_formed", FUNCTION_STABLE},
     {"now", FUNCTION_MOVING},
     {"age", FUNCTION_MOVING},
-    {"current_setting", FUNCTION_MOVING},
+    {"current_setting", FUNCTION_VOLATILE},
     {"has_table_privilege", FUNCTION_MOVING},
     {"random", FUNCTION_VOLATILE},
     {"nextval", FUNCTION_VOLATILE},
