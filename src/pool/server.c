@@ -493,6 +493,7 @@ void server_reset(struct server *server)
     server_enter(server, SERVER_RESET);
     server_forget_statements(server);
     server_forget_vars(server);
+    server->soiled_by = server->sequences_of = 0;
     write_query(&out, SLICE("DISCARD ALL"));
     part = buf_slice(&out);
     owed_add(&server->owed, OWED_QUERY, OWED_SWALLOW, NULL);

@@ -222,6 +222,11 @@ void inventory_note_unread(struct session *session)
     doubt(session, LEAVES_TOLD | LEAVES_SEQUENCES);
 }
 
+bool inventory_uses_sequences(const struct session *session)
+{
+    return session->inventory && session->inventory->doubts & LEAVES_SEQUENCES;
+}
+
 static bool is_of_name(uint8_t c)
 {
     return isalnum(c) || c == '_' || c == '$' || c == '.';

@@ -18,6 +18,8 @@ void inventory_note_unread(struct session *session);
 /* Setting names that a text of code (DO) may set: all words with dots in it. */
 void inventory_note_code(struct session *session, struct slice text);
 
+/* The transaction may have called nextval. */
+bool inventory_uses_sequences(const struct session *session);
 /* A statement failed, or a part of the transaction was taken back: what was set may not be. */
 void inventory_doubt_names(struct session *session);
 /* The transaction is over. `failed`: its one statement did, and was rolled back. Asks where there

@@ -448,20 +448,26 @@ static void load_settings(struct load *load, struct session *session)
     server->matched = session->wanted;
 }
 
-/* What another session's nextval has left is nobody else's. */
+/* What another session's nextval has left is nobody else's: neither for who asks, nor for who will,
+ * where anybody is known to ask. */
 static void load_sequences(struct load *load, struct session *session,
                            const struct request *request)
 {
     struct server *server = load->server;
+    bool uses = inventory_uses_sequences(session);
+    bool minds = request->asks_sequences || (uses && session->database->asks_sequences);
     struct buf sql = {0};
 
-    if (!request->asks_sequences || !server->sequences_of ||
-        server->sequences_of == session->number || server->status != 'I' || session->midway)
+    if (server->status == 'E' || session->midway)
         return;
-    buf_printf(&sql, "DISCARD SEQUENCES");
-    load_query(load, &sql);
-    buf_clear(&sql);
-    server->sequences_of = 0;
+    if (minds && server->sequences_of && server->sequences_of != session->number) {
+        buf_printf(&sql, "DISCARD SEQUENCES");
+        load_query(load, &sql);
+        buf_clear(&sql);
+        server->sequences_of = 0;
+    }
+    if (uses)
+        server->sequences_of = session->number;
 }
 
 /* The server's first of the transaction. */

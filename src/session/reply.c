@@ -42,8 +42,7 @@ static bool is_for_good(struct slice sqlstate)
 static bool may_ask_again(const struct session *session, const struct request *request)
 {
     return session->status == 'I' && !session->midway && request->plain && !request->passed &&
-           !request->renewed && ring_empty(&session->ahead) && !session->inventory &&
-           !request_relies(request);
+           !request->renewed && ring_empty(&session->ahead) && !request_relies(request);
 }
 
 static bool is_outdated(struct slice body)
