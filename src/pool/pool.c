@@ -544,7 +544,8 @@ void pool_give(struct take *take, bool used)
 {
     struct server *server = take->server;
 
-    if (server->own || server->worn || server->owed.doubtful || vars_hurried(&server->vars)) {
+    if ((!used && !owed_none(&server->owed)) || server->own || server->worn ||
+        server->owed.doubtful || vars_hurried(&server->vars)) {
         pool_drop(take);
         return;
     }

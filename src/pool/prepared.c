@@ -131,6 +131,13 @@ bool prepared_has(struct prepared *prepared, const struct statement *statement)
     return true;
 }
 
+struct statement *prepared_find(const struct prepared *prepared, uint64_t id)
+{
+    struct held *held = find(prepared, id);
+
+    return held ? held->statement : NULL;
+}
+
 struct statement *prepared_add(struct prepared *prepared, struct statement *statement)
 {
     struct held *held = mem_new(sizeof(*held));

@@ -57,6 +57,8 @@ enum { PREPARED_MAX = 500 };
 void prepared_init(struct prepared *prepared);
 void prepared_clear(struct prepared *prepared);
 bool prepared_has(struct prepared *prepared, const struct statement *statement);
+/* The one of this id; NULL: it has none. */
+struct statement *prepared_find(const struct prepared *prepared, uint64_t id);
 /* Adds it, referenced. Where that makes it one too many, the oldest is taken out and returned, to
  * be closed on the server; unreference it. Else NULL. */
 struct statement *prepared_add(struct prepared *prepared, struct statement *statement);

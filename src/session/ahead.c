@@ -1,5 +1,6 @@
 /* Requests that are sent before the one in front of them was answered. Their answers come in the
  * same order, so that only the last one's end is the end of what the server is held for. */
+#include "session/channels.h"
 #include "session/conversation.h"
 
 #include "base/clock.h"
@@ -16,12 +17,13 @@ static bool is_on_its_way(const struct session *session, const struct request *r
            session->node->role == NODE_PRIMARY;
 }
 
+/* Who listens may have to wait behind each request for what it has sent to itself. */
 bool ahead_may(const struct session *session)
 {
     const struct request *request = session->request;
 
-    return request && !session->serial && session->nahead < AHEAD_MAX && !session->midway &&
-           !session->inventory && session->database && session->take.server &&
+    return request && !session->serial && !channels_any(session) && session->nahead < AHEAD_MAX &&
+           !session->midway && !session->inventory && session->database && session->take.server &&
            session->take.server->state == SERVER_TAKEN && is_on_its_way(session, request);
 }
 

@@ -16,7 +16,7 @@
 #include <ctype.h>
 #include <stdio.h>
 
-enum { NAMES_MAX = 64, NAME_MAX = 256, TEXT_ARRAY = 1009 };
+enum { NAMES_MAX = 64, NAME_MAX = 256, TEXT_ARRAY = 1009, ATTEMPTS = 3 };
 
 struct inventory {
     unsigned doubts;    /* enum leaves: what this transaction may have left */
@@ -24,6 +24,7 @@ struct inventory {
     struct vars locals; /* custom ones set for the transaction: new ones stay, and are empty */
     bool computed;      /* a setting may have a name that nobody knows */
     bool out, failed;   /* the answer is on its way; it will be none */
+    unsigned attempts;  /* that have failed */
     bool void_names;    /* the settings that it tells by name were not set */
     unsigned asked;     /* what it is about */
     struct vars about;  /* .. by name */
@@ -274,33 +275,34 @@ static void owe(struct server *server, enum owed_kind kind, void *about)
     owed_add(&server->owed, kind, OWED_SWALLOW, about);
 }
 
-static void put_parse(struct server *server, struct slice name, unsigned what, struct buf *out)
+static void put_parse(struct server *server, struct inventory *inventory, struct slice name,
+                      struct buf *out)
 {
     static const uint8_t oids[] = {0, 0, TEXT_ARRAY >> 8, TEXT_ARRAY & 0xff};
     struct buf sql = {0};
 
-    if (server->kit & UINT64_C(1) << what)
+    if (server->kit & UINT64_C(1) << inventory->asked)
         return;
-    put_sql(&sql, what);
+    put_sql(&sql, inventory->asked);
     write_parse(out, name, buf_slice(&sql), slice_of(oids, sizeof(oids)));
-    owe(server, OWED_PARSE, NULL);
-    server->kit |= UINT64_C(1) << what;
+    owe(server, OWED_PARSE, inventory);
+    server->kit |= UINT64_C(1) << inventory->asked;
     buf_clear(&sql);
 }
 
-static void put_bind(struct server *server, struct slice name, const struct vars *names,
+static void put_bind(struct server *server, struct inventory *inventory, struct slice name,
                      struct buf *out)
 {
     struct buf array = {0}, rest = {0};
 
-    put_array(&array, names);
+    put_array(&array, &inventory->about);
     write_u16(&rest, 0);
     write_u16(&rest, 1);
     write_u32(&rest, (uint32_t)buf_len(&array));
     buf_put_slice(&rest, buf_slice(&array));
     write_u16(&rest, 0);
     write_bind(out, SLICE(""), name, buf_slice(&rest), 0);
-    owe(server, OWED_BIND, NULL);
+    owe(server, OWED_BIND, inventory);
     buf_clear(&array);
     buf_clear(&rest);
 }
@@ -312,7 +314,7 @@ static void put_execute(struct server *server, struct inventory *inventory, stru
     write_cstr(out, SLICE(""));
     write_u32(out, 0);
     write_end(out, begin);
-    owe(server, OWED_EXECUTE, NULL);
+    owe(server, OWED_EXECUTE, inventory);
     write_empty(out, MSG_SYNC);
     owe(server, OWED_SYNC, inventory);
 }
@@ -360,8 +362,8 @@ static void ask(struct session *session, struct buf *out)
     inventory->out = true;
     inventory->failed = inventory->void_names = false;
     snprintf(text, sizeof(text), "pgtier_left_%x", what);
-    put_parse(server, slice_text(text), what, out);
-    put_bind(server, slice_text(text), &inventory->about, out);
+    put_parse(server, inventory, slice_text(text), out);
+    put_bind(server, inventory, slice_text(text), out);
     put_execute(server, inventory, out);
 }
 
@@ -439,10 +441,16 @@ void inventory_end(struct session *session, bool failed)
     struct buf out = {0};
     struct slice part;
 
-    if (!inventory || !session->take.server)
+    if (!session->take.server)
+        return;
+    if (session->pins & PIN_BIT(PIN_UNKNOWN))
+        inventory = inventory_of(session);
+    if (!inventory)
         return;
     if (failed)
         forget_rolled_back(inventory);
+    if (session->pins & PIN_BIT(PIN_UNKNOWN))
+        inventory->doubts |= LEAVES_TOLD;
     keep_locals(session);
     keep_sequences(session);
     pin_lasting(session);
@@ -457,13 +465,23 @@ void inventory_end(struct session *session, bool failed)
     buf_clear(&out);
 }
 
-/* One statement that neither begins a transaction nor takes away what the question needs. */
+static bool copies_in(const struct shape *shape)
+{
+    for (unsigned i = 0; i < shape->nstatements; i++)
+        if (shape->statements[i] == STATEMENT_COPY_FROM)
+            return true;
+    return false;
+}
+
+/* What neither begins a transaction nor takes away what the question needs, nor would read the
+ * question as rows of a COPY. */
 static bool may_ride(const struct request *request)
 {
     const struct shape *shape = request->has_text ? request->text.known->shape : NULL;
 
     return shape && !request->open && !request->later && request->nqueries == 1 &&
-           !shape->transaction && !shape->unknown && !(shape->ends & LEAVES_PREPARED);
+           !shape->transaction && !shape->unknown && !(shape->ends & LEAVES_PREPARED) &&
+           !copies_in(shape);
 }
 
 void inventory_ride(struct session *session, const struct request *request, struct buf *out)
@@ -471,6 +489,17 @@ void inventory_ride(struct session *session, const struct request *request, stru
     if (is_due(session->inventory) && may_ride(request) && session->status == 'I' &&
         !session->midway)
         ask(session, out);
+}
+
+void inventory_again(struct session *session)
+{
+    struct inventory *inventory = session->inventory;
+
+    if (!inventory || !inventory->out)
+        return;
+    inventory->doubts |= inventory->asked;
+    for (unsigned i = 0; i < inventory->about.count; i++)
+        vars_set(&inventory->names, slice_text(inventory->about.at[i].name), SLICE(""), false);
 }
 
 /* ---- the answer ---- */
@@ -508,16 +537,17 @@ static void fail(struct session *session, struct slice body)
         server->kit &= ~(UINT64_C(1) << inventory->asked);
 }
 
-void inventory_seen(struct session *session, uint8_t type, struct slice whole)
+bool inventory_seen(struct session *session, const void *about, uint8_t type, struct slice whole)
 {
     struct inventory *inventory = session->inventory;
 
-    if (!inventory || !inventory->out)
-        return;
+    if (!inventory || about != inventory || !inventory->out)
+        return false;
     if (type == REPLY_ROW)
         take_row(inventory, slice_skip(whole, FRAME_HEAD));
     else if (type == REPLY_ERROR)
         fail(session, slice_skip(whole, FRAME_HEAD));
+    return true;
 }
 
 /* Not set, whatever the server says: nobody has become anybody else. */
@@ -568,13 +598,24 @@ static bool is_emptied(const struct session *session, const struct var *var)
            vars_find(&session->startup, slice_text(var->name));
 }
 
+/* SET ROLE NONE of a client that came with a role. */
+static bool is_undone(const struct session *session, const struct var *var)
+{
+    return !(session->inventory->asked & LEAVES_SETTINGS) &&
+           vars_find(&session->startup, slice_text(var->name));
+}
+
 static void set_found(struct session *session, const struct var *var)
 {
     struct slice name = slice_text(var->name), value = slice_text(var->value);
 
     if (vars_settable(name))
         return;
-    if (is_oneself(session, var) || is_emptied(session, var)) {
+    if (is_oneself(session, var) && !is_undone(session, var)) {
+        unset(session, var->name);
+        return;
+    }
+    if (is_emptied(session, var)) {
         unset(session, var->name);
         return;
     }
@@ -612,25 +653,39 @@ static void apply_pins(struct session *session)
     }
 }
 
-bool inventory_taken(struct session *session, const void *about)
+/* Nobody knows: it is asked again, at once or behind the next transaction. */
+static void ask_again(struct session *session)
+{
+    struct inventory *inventory = session->inventory;
+
+    for (unsigned i = 0; i < inventory->about.count; i++)
+        vars_set(&inventory->names, slice_text(inventory->about.at[i].name), SLICE(""), false);
+    vars_clear(&inventory->about);
+    vars_clear(&inventory->found);
+    inventory->doubts |= inventory->asked | LEAVES_SETTINGS;
+    session->pins |= PIN_BIT(PIN_UNKNOWN);
+    log_warning(session->who, "what is left on its server could not be found out");
+    if (session->status == 'I' && !session->request && inventory->attempts++ < ATTEMPTS)
+        inventory_end(session, false);
+}
+
+void inventory_taken(struct session *session, const void *about)
 {
     struct inventory *inventory = session->inventory;
 
     if (!inventory || about != inventory || !inventory->out)
-        return false;
+        return;
     inventory->out = false;
     if (inventory->failed) {
-        inventory->doubts |= inventory->asked | LEAVES_SETTINGS;
-        session->pins |= PIN_BIT(PIN_UNKNOWN);
-        log_warning(session->who, "what is left on its server could not be found out");
-    } else {
-        session->pins &= ~PIN_BIT(PIN_UNKNOWN);
-        apply_settings(session);
-        apply_pins(session);
+        ask_again(session);
+        return;
     }
+    inventory->attempts = 0;
+    session->pins &= ~PIN_BIT(PIN_UNKNOWN);
+    apply_settings(session);
+    apply_pins(session);
     vars_clear(&inventory->about);
     vars_clear(&inventory->found);
     if (!inventory->doubts && !inventory->names.count)
         inventory_clear(session);
-    return true;
 }

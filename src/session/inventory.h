@@ -27,11 +27,14 @@ void inventory_end(struct session *session, bool failed);
  * to `out` and what is owed for them to the server. */
 void inventory_ride(struct session *session, const struct request *request, struct buf *out);
 
+/* What it rode behind is sent once more: so is the question. */
+void inventory_again(struct session *session);
+
 /* The answer is on its way. */
 bool inventory_is_out(const struct session *session);
-/* A message of the answer. */
-void inventory_seen(struct session *session, uint8_t type, struct slice whole);
+/* A message of the answer, where `about` is what it was owed for. False: of something else. */
+bool inventory_seen(struct session *session, const void *about, uint8_t type, struct slice whole);
 /* The answer is whole, where `about` is what it was owed for: settings and pins are as the server
- * says. False: it was about something else. */
-bool inventory_taken(struct session *session, const void *about);
+ * says; of anything else it is no news. */
+void inventory_taken(struct session *session, const void *about);
 void inventory_clear(struct session *session);

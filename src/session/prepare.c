@@ -109,6 +109,11 @@ static bool find_body(struct slice rest, size_t *body)
     return true;
 }
 
+bool prepare_is_ours(struct slice name)
+{
+    return name.len > 7 && memcmp(name.at, "pgtier_", 7) == 0;
+}
+
 static void read_prepare(struct session *session, struct message *message, struct slice text)
 {
     struct lexer lexer;
@@ -137,22 +142,30 @@ static void read_prepare(struct session *session, struct message *message, struc
               session->changes++);
 }
 
-static void read_execute(struct session *session, struct message *message, struct slice text)
+/* Behind EXECUTE, or DEALLOCATE, which the server gets only where the name is none of its client.
+ */
+static void read_use(struct session *session, struct message *message, struct slice text,
+                     const char *word)
 {
     struct lexer lexer;
     struct token token;
     struct name name;
     struct statement *statement;
+    bool runs = strcmp(word, "execute") == 0;
 
     lexer_init(&lexer, text);
-    if (!find_behind(&lexer, "execute", &token) || !fold(&token, &name))
+    if (!find_behind(&lexer, word, &token))
+        return;
+    if (!runs && is_word(&token, "prepare"))
+        lexer_next(&lexer, &token);
+    if (!fold(&token, &name))
         return;
     statement = names_find(&session->names, slice_of(name.text, name.len));
-    if (!statement)
+    if (statement ? !runs : !prepare_is_ours(slice_of(name.text, name.len)))
         return;
     note_place(message, &token);
-    message->use = PREPARE_RUNS;
-    message->statement = statement_ref(statement);
+    message->use = statement ? PREPARE_RUNS : PREPARE_FOREIGN;
+    message->statement = statement ? statement_ref(statement) : NULL;
 }
 
 /* The names that DEALLOCATE takes away in a text of several statements. */
@@ -188,17 +201,45 @@ bool prepare_is_spoken(const struct shape *shape)
     return false;
 }
 
+bool prepare_is_asked(const struct shape *shape)
+{
+    for (unsigned i = 0; i < shape->nrefs; i++)
+        if (strcmp(shape->refs[i].name, "pg_prepared_statements") == 0)
+            return true;
+    for (unsigned i = 0; i < shape->nfunctions; i++)
+        if (strcmp(shape->functions[i].name, "pg_prepared_statement") == 0)
+            return true;
+    return false;
+}
+
+/* Behind a word that has to do with names. */
+static bool speaks_of(struct slice text, struct slice name)
+{
+    struct lexer lexer;
+    struct token token;
+    struct name found;
+    bool behind = false;
+
+    lexer_init(&lexer, text);
+    for (;;) {
+        lexer_next(&lexer, &token);
+        if (token.kind == TOKEN_END || token.kind == TOKEN_BAD)
+            return false;
+        if (behind && fold(&token, &found) && slice_same(slice_of(found.text, found.len), name))
+            return true;
+        behind = is_word(&token, "prepare") || is_word(&token, "execute") ||
+                 is_word(&token, "deallocate");
+    }
+}
+
 bool prepare_occurs(const struct request *request, struct slice name)
 {
     for (unsigned i = 0; i < request->nmessages; i++) {
         const struct message *message = &request->messages[i];
-        struct slice text = {0};
 
-        if (message->type == MSG_QUERY)
-            text = request_slice(request, message);
-        else if (message->type == MSG_BIND && message->statement)
-            text = message->statement->text;
-        if (text.len && name.len && memmem(text.at, text.len, name.at, name.len))
+        if ((message->type == MSG_QUERY && speaks_of(text_of(request, message), name)) ||
+            (message->type == MSG_BIND && message->statement &&
+             speaks_of(message->statement->text, name)))
             return true;
     }
     return false;
@@ -214,8 +255,9 @@ void prepare_read(struct session *session, struct request *request, struct messa
     if (shape->nstatements == 1) {
         if (shape->statements[0] == STATEMENT_PREPARE)
             read_prepare(session, message, text);
-        else if (shape->statements[0] != STATEMENT_DEALLOCATE)
-            read_execute(session, message, text);
+        else
+            read_use(session, message, text,
+                     shape->statements[0] == STATEMENT_DEALLOCATE ? "deallocate" : "execute");
         return;
     }
     request->spells = true;
@@ -223,8 +265,14 @@ void prepare_read(struct session *session, struct request *request, struct messa
 
 void prepare_drop(struct session *session, const struct request *request)
 {
-    if (request->simple && request->nmessages)
-        read_deallocates(session, text_of(request, &request->messages[0]));
+    for (unsigned i = 0; i < request->nmessages; i++) {
+        const struct message *message = &request->messages[i];
+
+        if (message->type == MSG_QUERY)
+            read_deallocates(session, text_of(request, message));
+        else if (message->type == MSG_BIND && message->statement)
+            read_deallocates(session, message->statement->text);
+    }
 }
 
 bool prepare_is_transparent(const struct message *message, const struct shape *shape)

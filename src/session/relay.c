@@ -7,9 +7,12 @@
 #include "wire/types.h"
 #include "wire/write.h"
 
+/* The name of a statement that no server has. */
+#define NOBODY "(of nobody here)"
+
 enum { COPY_UNDER = 4096, LOAD_PARTS = 64 };
 
-const char owed_settings[] = "settings";
+const char owed_settings[] = "settings", owed_columns[] = "columns";
 
 /* What goes to the server: small messages are copied together, large ones are pointed at. */
 struct load {
@@ -82,11 +85,12 @@ static void note_prepared(struct load *load, struct statement *statement)
     statement_unref(oldest);
 }
 
+static const struct slice own = {(const uint8_t *)"pgtier_prepare", 14};
+
 /* What PREPARE made is told by PREPARE again, whose types are names: behind an Execute of the
  * extended protocol, which ends no batch. */
 static void put_by_sql(struct load *load, struct statement *statement, struct slice name)
 {
-    static const struct slice own = {(const uint8_t *)"pgtier_prepare", 14};
     struct buf sql = {0};
     size_t begin;
 
@@ -145,19 +149,6 @@ static void make_sure(struct load *load, const struct message *message)
         put_parse(load, message->statement, message->named, OWED_SWALLOW);
 }
 
-/* The client reads rows as it was told they are: on a server that prepares the statement only now
- * they may be others. */
-static void compare_columns(struct load *load, const struct request *request,
-                            const struct message *message)
-{
-    if (!message->named || !message->statement->columns || request->describes || !request->plain ||
-        request->write || has(load, message))
-        return;
-    make_sure(load, message);
-    write_target(load->scratch, MSG_DESCRIBE, 'S', slice_text(message->statement->name));
-    owe(load, OWED_DESCRIBE_STATEMENT, OWED_SWALLOW, (uint64_t)(uintptr_t)message->statement);
-}
-
 static void load_parse(struct load *load, const struct message *message)
 {
     if (message->duplicate) {
@@ -189,12 +180,11 @@ static void load_bind(struct load *load, const struct request *request,
     bool last = message == &request->messages[request->nmessages - 1];
 
     if (message->statement) {
-        compare_columns(load, request, message);
         make_sure(load, message);
     }
     load_nameless(load, message);
     owe(load, OWED_BIND, OWED_FORWARD, 0);
-    if (!message->statement || !message->named) {
+    if ((!message->statement || !message->named) && !message->foreign) {
         put(load, whole);
         return;
     }
@@ -202,8 +192,8 @@ static void load_bind(struct load *load, const struct request *request,
         send_load(load);
     /* Only the head is written anew; `rest` of a large one stays where it is. */
     write_bind(load->scratch, slice_text((const char *)body.at),
-               slice_text(message->statement->name), (struct slice){0},
-               body.len - message->rest + (last ? request->later : 0));
+               message->foreign ? SLICE(NOBODY) : slice_text(message->statement->name),
+               (struct slice){0}, body.len - message->rest + (last ? request->later : 0));
     put(load, slice_skip(body, message->rest));
 }
 
@@ -211,7 +201,12 @@ static void load_target(struct load *load, const struct message *message, struct
 {
     bool describe = message->type == MSG_DESCRIBE;
 
-    if (message->what == 'P' || !message->statement) {
+    if (message->foreign && !describe) {
+        owe(load, OWED_CLOSE, OWED_FAKE, 0);
+    } else if (message->foreign) {
+        write_target(load->scratch, MSG_DESCRIBE, 'S', SLICE(NOBODY));
+        owe(load, OWED_DESCRIBE_STATEMENT, OWED_FORWARD, 0);
+    } else if (message->what == 'P' || !message->statement) {
         if (message->what == 'S' && describe)
             load_nameless(load, message);
         put(load, whole);
@@ -224,7 +219,8 @@ static void load_target(struct load *load, const struct message *message, struct
         make_sure(load, message);
         write_target(load->scratch, MSG_DESCRIBE, 'S',
                      message->named ? slice_text(message->statement->name) : SLICE(""));
-        owe(load, OWED_DESCRIBE_STATEMENT, OWED_FORWARD, 0);
+        owe(load, OWED_DESCRIBE_STATEMENT, OWED_FORWARD,
+            message->named ? message->statement->id : 0);
     } else {
         /* Other clients may use it under another name: the server keeps it. */
         owe(load, OWED_CLOSE, OWED_FAKE, 0);
@@ -247,9 +243,16 @@ static void put_renamed(struct load *load, const struct message *message, struct
 {
     struct slice text = slice_skip(whole, FRAME_HEAD);
     size_t begin = write_begin(load->scratch, MSG_QUERY);
+    bool quoted = text.at[message->name_at] == '"';
 
     buf_put_slice(load->scratch, slice_first(text, message->name_at));
-    buf_put_slice(load->scratch, slice_text(message->statement->name));
+    /* In quotes where it stood in quotes: what is next to it may be a word. */
+    quoted |= message->use == PREPARE_FOREIGN;
+    buf_put(load->scratch, "\"", quoted);
+    buf_put_slice(load->scratch, message->use == PREPARE_FOREIGN
+                                     ? SLICE(NOBODY)
+                                     : slice_text(message->statement->name));
+    buf_put(load->scratch, "\"", quoted);
     buf_put_slice(load->scratch, slice_skip(text, message->name_at + message->name_len));
     write_end(load->scratch, begin);
 }
@@ -321,6 +324,13 @@ static void load_message(struct load *load, const struct request *request,
     put(load, whole);
 }
 
+static void load_query(struct load *load, const struct buf *sql)
+{
+    write_query(load->scratch, buf_slice(sql));
+    owe(load, OWED_QUERY, OWED_SWALLOW, (uint64_t)(uintptr_t)owed_settings);
+    server_set_unnamed(load->server, NULL);
+}
+
 /* ---- texts that speak of names and are not rewritten ---- */
 
 struct spelling {
@@ -328,6 +338,15 @@ struct spelling {
     const struct request *request;
     bool ends;
 };
+
+static bool is_plain(struct slice name)
+{
+    for (size_t i = 0; i < name.len; i++)
+        if (!(name.at[i] >= 'a' && name.at[i] <= 'z') && name.at[i] != '_' &&
+            !(i && name.at[i] >= '0' && name.at[i] <= '9'))
+            return false;
+    return true;
+}
 
 static void put_quoted(struct buf *out, struct slice name)
 {
@@ -344,19 +363,38 @@ static void spell(void *with, struct slice name, struct statement *statement)
     struct load *load = spelling->load;
     struct buf quoted = {0};
 
-    if (!prepare_occurs(spelling->request, name))
+    if (!name.len || (!spelling->request->asks_names && !prepare_occurs(spelling->request, name)))
         return;
     if (spelling->ends) {
         write_target(load->scratch, MSG_CLOSE, 'S', name);
         owe(load, OWED_CLOSE, OWED_SWALLOW, 0);
     } else if (statement->body) {
-        put_quoted(&quoted, name);
+        if (spelling->request->asks_names && is_plain(name))
+            buf_put_slice(&quoted, name);
+        else
+            put_quoted(&quoted, name);
         put_by_sql(load, statement, buf_slice(&quoted));
         buf_clear(&quoted);
+        /* One that can't be prepared any more takes none of the others with it. */
+        put_sync(load);
+        write_target(load->scratch, MSG_CLOSE, 'S', own);
+        owe(load, OWED_CLOSE, OWED_SWALLOW, 0);
     } else {
         write_parse(load->scratch, name, statement->text, statement->oids);
         owe(load, OWED_PARSE, OWED_SWALLOW, 0);
+        put_sync(load);
     }
+}
+
+/* What the server has of ours is out of sight: it is told again where it is needed. */
+static void load_bare(struct load *load)
+{
+    struct buf sql = {0};
+
+    buf_printf(&sql, "DEALLOCATE ALL");
+    load_query(load, &sql);
+    buf_clear(&sql);
+    server_forget_statements(load->server);
 }
 
 /* The names that occur in it are the server's as well while it runs. */
@@ -365,17 +403,13 @@ static void load_spelled(struct load *load, struct session *session, const struc
 {
     struct spelling spelling = {load, request, ends};
 
-    if (!request->spells || request->open || session->midway || load->server->status == 'E')
+    if ((!request->spells && !request->asks_names) || request->open || session->midway ||
+        session->status == 'E' || (!request->spells && session->status != 'I'))
         return;
+    if (request->asks_names && !ends)
+        load_bare(load);
     names_each(&session->names, spell, &spelling);
     put_sync(load);
-}
-
-static void load_query(struct load *load, const struct buf *sql)
-{
-    write_query(load->scratch, buf_slice(sql));
-    owe(load, OWED_QUERY, OWED_SWALLOW, (uint64_t)(uintptr_t)owed_settings);
-    server_set_unnamed(load->server, NULL);
 }
 
 /* In a transaction a RESET has gone to the server's own values, not to those that the client came
@@ -401,11 +435,11 @@ static void load_settings(struct load *load, struct session *session)
     if (server->status != 'I' || session->midway)
         return;
     if (server->soiled_by && server->soiled_by != session->number) {
-        buf_printf(&sql, "RESET ALL;");
+        buf_printf(&sql, "RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;");
         vars_clear(&server->vars);
         server->matched = 0;
+        server->soiled_by = 0;
     }
-    server->soiled_by = 0;
     if (server->matched != session->wanted)
         vars_match(&server->vars, &session->vars, &sql);
     if (buf_len(&sql))
@@ -458,11 +492,42 @@ static void unload_channels(struct load *load, struct session *session,
     owe(load, OWED_QUERY, OWED_SWALLOW, 0);
 }
 
+/* The statement of a client that reads its rows as it was told they are, on a server that prepares
+ * it only now: they may be others. NULL: nothing is to be compared. */
+static const struct message *is_to_compare(const struct session *session,
+                                           const struct request *request, struct server *server)
+{
+    if (request->compared || !request->plain || session->status != 'I' || session->midway ||
+        !owed_none(&server->owed) || !request_relies(request))
+        return NULL;
+    for (unsigned i = 0; i < request->nmessages; i++) {
+        const struct message *message = &request->messages[i];
+
+        if (message->type == MSG_BIND && message->named &&
+            !prepared_has(&server->prepared, message->statement))
+            return message;
+    }
+    return NULL;
+}
+
+/* Before anything of the request is sent, which may change rows. */
+static void load_comparison(struct load *load, struct request *request,
+                            const struct message *message)
+{
+    request->compared = true;
+    make_sure(load, message);
+    write_target(load->scratch, MSG_DESCRIBE, 'S', slice_text(message->statement->name));
+    owe(load, OWED_DESCRIBE_STATEMENT, OWED_SWALLOW, message->statement->id);
+    write_empty(load->scratch, MSG_SYNC);
+    owe(load, OWED_SYNC, OWED_SWALLOW, (uint64_t)(uintptr_t)owed_columns);
+}
+
 enum outcome enter_relay(struct session *session)
 {
     struct request *request = session->request;
     struct server *server = session->take.server;
     struct load load = {.server = server, .scratch = &session->rooms->scratch};
+    const struct message *compared;
     bool replica = session->node->role == NODE_REPLICA;
 
     request->trail.source = replica ? SOURCE_REPLICA : SOURCE_PRIMARY;
@@ -478,11 +543,17 @@ enum outcome enter_relay(struct session *session)
     if (session->notifies)
         server->notifier = session->pid;
     /* Behind others of the session the server is as it should be. */
-    if (owed_none(&server->owed)) {
+    if (owed_ours(&server->owed)) {
         load_settings(&load, session);
         load_sequences(&load, session, request);
         load_channels(&load, session, request);
         load_begin(&load, session);
+    }
+    compared = is_to_compare(session, request, server);
+    if (compared) {
+        load_comparison(&load, request, compared);
+        send_load(&load);
+        return STEP_WAIT;
     }
     load_spelled(&load, session, request, false);
     if (request->spells)

@@ -42,7 +42,8 @@ static bool is_for_good(struct slice sqlstate)
 static bool may_ask_again(const struct session *session, const struct request *request)
 {
     return session->status == 'I' && !session->midway && request->plain && !request->passed &&
-           !request->renewed && ring_empty(&session->ahead) && !request_relies(request);
+           !request->renewed && ring_empty(&session->ahead) && !session->inventory &&
+           !request_relies(request);
 }
 
 static bool is_outdated(struct slice body)
@@ -204,10 +205,10 @@ static void start_settings_anew(struct session *session, const char *name)
 
 static bool makes_or_drops_names(const struct request *request, struct slice tag)
 {
-    if (!request || !request->simple || !request->nmessages)
+    if (!request || !request->nmessages)
         return false;
     if (slice_is(tag, "PREPARE"))
-        return request->messages[0].use == PREPARE_MAKES;
+        return request->simple && request->messages[0].use == PREPARE_MAKES;
     return request->spells && slice_is(tag, "DEALLOCATE");
 }
 
@@ -249,6 +250,15 @@ static void see_after_flush(struct session *session, uint8_t type)
     }
 }
 
+/* What an EXECUTE needed could not be prepared any more: that is what its client hears, and not
+ * that there is no such statement. */
+static void note_cause(struct request *request, struct slice whole)
+{
+    buf_take(&request->held, buf_len(&request->held));
+    buf_put_slice(&request->held, whole);
+    request->caused = true;
+}
+
 /* The statement whose columns the message in turn tells; NULL: of several, or none. */
 static struct statement *described(const struct request *request)
 {
@@ -267,26 +277,36 @@ static struct statement *described(const struct request *request)
     return found;
 }
 
-static void see_columns(struct request *request, const struct server *server, struct slice body,
+/* Its client reads rows by them from now on; on a server that has prepared it just now they are to
+ * be the same. */
+static void see_columns(struct session *session, struct request *request, struct slice body,
                         bool ours)
 {
-    struct statement *statement;
+    const struct server *server = session->take.server;
+    struct statement *statement = NULL;
 
-    if (!ours) {
-        statement = request->simple ? NULL : described(request);
-        if (statement && !statement->columns)
-            statement->columns = read_columns_hash(body);
+    if (server->answering == OWED_DESCRIBE_STATEMENT && server->about)
+        statement = prepared_find(&server->prepared, (uint64_t)(uintptr_t)server->about);
+    else if (!ours && request && !request->simple)
+        statement = described(request);
+    if (!statement)
         return;
-    }
-    if (server->answering != OWED_DESCRIBE_STATEMENT || !server->about)
-        return;
-    statement = (struct statement *)server->about;
-    if (statement->columns == read_columns_hash(body))
+    if (!statement->columns)
+        statement->columns = read_columns_hash(body);
+    if (!ours || !request || statement->columns == read_columns_hash(body))
         return;
     statement->outdated = true;
     /* As the server would say it, had it prepared the statement before. */
     wording_outdated(&request->err);
-    throw_away(request);
+}
+
+/* What was to be compared is: the request goes on, or is refused before anything of it was sent. */
+static void compared(struct session *session)
+{
+    if (err_is_set(&session->request->err))
+        steps_failed(session);
+    else
+        steps_again(session, STEP_RELAY);
 }
 
 static void seen(void *owner, uint8_t type, struct slice whole, bool ours)
@@ -299,14 +319,14 @@ static void seen(void *owner, uint8_t type, struct slice whole, bool ours)
         see_setting(session, whole, ours);
         return;
     }
-    if (ours && inventory_is_out(session) && session->take.server->answering != OWED_QUERY) {
-        inventory_seen(session, type, whole);
+    if (ours && inventory_seen(session, session->take.server->about, type, whole))
         return;
-    }
     if ((type == REPLY_PARSE || type == REPLY_CLOSE) && !ours)
         session->changes_done++;
     if (type == REPLY_COMPLETE && !ours)
         see_tag(session, tag_of(body));
+    if (type == REPLY_ROWS)
+        see_columns(session, request, body, ours);
     if (!request)
         see_after_flush(session, type);
     if (!request || request->discard)
@@ -315,6 +335,8 @@ static void seen(void *owner, uint8_t type, struct slice whole, bool ours)
     case REPLY_ERROR:
         if (ours && session->take.server->about == owed_settings)
             refuse_settings(session, request, body);
+        else if (ours && request->simple && request->messages[0].use == PREPARE_RUNS)
+            note_cause(request, whole);
         else if (!ours)
             see_error(session, request, body);
         break;
@@ -329,7 +351,6 @@ static void seen(void *owner, uint8_t type, struct slice whole, bool ours)
         session->copy_extended = !request->simple;
         break;
     case REPLY_ROWS:
-        see_columns(request, session->take.server, body, ours);
         if (ours && request->leads && session->take.server->answering == OWED_DESCRIBE_PORTAL)
             cache_record(&request->ask, type, whole);
         break;
@@ -385,8 +406,12 @@ static bool put_error(struct session *session, const struct request *request, st
 {
     struct frame frame;
     struct buf out = {0};
+    struct slice error = request->caused ? buf_slice(&request->held) : run;
     bool own = frame_look(run, &frame) == FRAME_WHOLE && frame.total == run.len &&
-               wording_own(request, run, &out);
+               (wording_own(request, error, &out) || request->caused);
+
+    if (own && !buf_len(&out))
+        buf_put_slice(&out, error);
 
     if (own) {
         outbox_flush(session);
@@ -453,6 +478,7 @@ static void ready(void *owner, uint8_t status)
         request->avoid_replica |= !request->renewed;
         request->trail.asked_again = true;
         begin_again(session, request);
+        inventory_again(session);
         steps_again(session, request->made_room ? STEP_RELAY : STEP_ROUTE);
         return;
     }
@@ -472,7 +498,12 @@ static void ready_ours(void *owner, const void *about)
 {
     struct session *session = owner;
 
-    if (!inventory_taken(session, about) || (session->request && !session->request->settling))
+    if (about == owed_columns && session->request) {
+        compared(session);
+        return;
+    }
+    inventory_taken(session, about);
+    if (session->request && !session->request->settling)
         return;
     session_part(session);
     session_go_on(session);

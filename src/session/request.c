@@ -48,6 +48,7 @@ static void make_new(struct request *request)
     request->later = 0;
     request->open = request->simple = request->synced = request->unread = false;
     request->plain = request->describes = request->unseen = request->spells = false;
+    request->asks_names = request->caused = request->compared = false;
     request->nqueries = 0;
     request->results = (struct slice){0};
     request->at = 0;
@@ -236,6 +237,7 @@ static bool add_bind(struct session *session, struct request *request, struct me
     message->named = name.len > 0;
     message->rest = (uint32_t)(portal.len + name.len + 2);
     message->statement = names_find(&session->names, name);
+    message->foreign = !message->statement && prepare_is_ours(name);
     if (message->statement)
         statement_ref(message->statement);
     /* A name that SQL's PREPARE gave, maybe: nobody knows what it does. */
@@ -256,6 +258,7 @@ static bool add_target(struct session *session, struct message *message, struct 
     }
     message->named = name.len > 0;
     message->statement = names_find(&session->names, name);
+    message->foreign = !message->statement && prepare_is_ours(name);
     if (message->statement)
         statement_ref(message->statement);
     if (message->type == MSG_CLOSE)

@@ -11,6 +11,7 @@ struct session;
 struct message {
     uint8_t type;
     bool named;                  /* Parse, Bind, Describe, Close: of a statement that has a name */
+    bool foreign;                /* of a name that is ours, and not of any of its statements */
     bool duplicate;              /* Parse: of a name that is in use; the server is to refuse it */
     uint8_t what;                /* Describe, Close: S or P */
     uint32_t at, len;            /* in request.bytes */
@@ -38,6 +39,7 @@ struct request {
     bool plain;            /* [Parse] Bind [Describe] Execute Sync, or one Query */
     bool swift;            /* changes nothing of what the next request means or needs */
     unsigned first_change; /* of names: its number */
+    bool asks_names;       /* which statements there are */
     bool spells;           /* speaks of names of statements in texts that are not rewritten */
     bool describes;        /* its portal: the client wants the RowDescription */
     struct message *messages;
@@ -80,6 +82,8 @@ struct request {
     bool checking;    /* a replica's answer that was not looked at yet */
     bool holding;     /* a replica's answer is kept in `held` until it is whole */
     bool discard;     /* nothing of it reaches the client */
+    bool caused;      /* an error of what was put in front is in `held` */
+    bool compared;    /* the columns of its statement */
     bool renewed;     /* its statement was outdated, and is prepared anew */
     bool passed;      /* a byte of it was handed to the client */
     bool cancelled;   /* a CancelRequest came while a replica was at work */

@@ -2,6 +2,7 @@
  * statements is judged by all of them; nothing here knows of servers. */
 #include "session/conversation.h"
 #include "session/inventory.h"
+#include "session/prepare.h"
 #include "wire/frame.h"
 #include "wire/types.h"
 
@@ -173,7 +174,8 @@ static void judge_one(struct session *session, struct request *request, struct k
     session->odd_transaction |= is_odd(session, known->shape);
     request->ddl |= is_ddl(known->shape);
     request->write |= !plan->read;
-    request->swift &= is_swift(known->shape);
+    request->asks_names |= prepare_is_asked(known->shape);
+    request->swift &= is_swift(known->shape) && !request->asks_names;
     if (known == request->text.known && values == &request->text.values)
         judge_first(session, request, plan, values);
 }
@@ -252,8 +254,11 @@ enum outcome enter_judge(struct session *session)
     request->verdict.route = ROUTE_PRIMARY;
     request->swift = true;
     if (!request_each(session, request, judge_one)) {
-        err_set(&request->err, "08P01", "invalid message format");
-        return STEP_FAILED;
+        if (!session_holds_server(session)) {
+            err_set(&request->err, "08P01", "invalid message format");
+            return STEP_FAILED;
+        }
+        request->unread = true; /* the server refuses it, and its transaction has failed */
     }
     request->unread |= session->blind && request->nqueries;
     request->write |= request->unread;
@@ -265,7 +270,6 @@ enum outcome enter_judge(struct session *session)
     request->swift &= !request->unread && !request->unseen && !request->spells && !request->ddl &&
                       !request->asks_sequences && !session->blind;
     hearing_note(session, request);
-    request->swift &= !request->notifies && !request->asks_channels;
     if (!request->nqueries || request->unread)
         refuse_both(request, PLAN_PROTOCOL);
     judge_form(session, request);

@@ -148,7 +148,8 @@ enum outcome enter_take(struct session *session)
 /* A server is kept while it has something of this client's, or may have. */
 static bool keeps_server(const struct session *session)
 {
-    return session->status != 'I' || session->midway || session->pins || inventory_is_out(session);
+    return session->status != 'I' || session->midway || session->pins ||
+           !owed_none(&session->take.server->owed);
 }
 
 /* What fails is rolled back with all that it set, unless it could commit in its midst. */
@@ -156,7 +157,7 @@ static bool leaves_nothing(const struct session *session, const struct request *
 {
     const struct shape *shape = request->has_text ? request->text.known->shape : NULL;
 
-    if (request->open || transaction_committed(session))
+    if (request->open || transaction_committed(session) || (shape && shape->transaction))
         return false;
     for (unsigned i = 0; shape && i < shape->nstatements; i++)
         if (shape->statements[i] == STATEMENT_CALL || shape->statements[i] == STATEMENT_DO)
@@ -175,9 +176,6 @@ void session_part(struct session *session)
         pool_drop(&session->take);
         return;
     }
-    if (session->soils)
-        server->soiled_by = session->number;
-    session->soils = false;
     pool_give(&session->take, false);
 }
 
@@ -199,10 +197,12 @@ void leave_take(struct session *session, bool ok)
             pool_drop(&session->take);
         return;
     }
-    session->soils &= !failed;
-    if (session->status == 'I' && !session->midway)
+    if (session->status == 'I' && !session->midway) {
+        if (session->soils && !failed)
+            server->soiled_by = session->number;
+        session->soils = false;
         hearing_hide(session);
-    if (session->status == 'I' && !session->midway)
         inventory_end(session, failed);
+    }
     session_part(session);
 }

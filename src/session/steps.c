@@ -88,7 +88,7 @@ static void finish(struct session *session, bool ok)
         outbox_put(session, buf_slice(&error));
         request->trail.bytes += buf_len(&error);
     }
-    request->settling = request->waiting = hearing_waits(session);
+    request->settling = request->waiting = ring_empty(&session->ahead) && hearing_waits(session);
     if (request->settling)
         outbox_flush(session);
     else

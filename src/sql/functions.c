@@ -29,7 +29,7 @@ static const char *const stable[] = {
  * text that is not seen ('now'), or puts a zone to a time without a day (today's summer time). */
 static const char *const moving[] = {
     "aclexplode", "age", "col_description", "current_database", "current_schema", "current_schemas",
-    "current_setting", "current_user", "date", "format_type", "get_current_ts_config",
+    "current_user", "date", "format_type", "get_current_ts_config",
     "getdatabaseencoding", "getpgusername", "has_any_column_privilege", "has_column_privilege",
     "has_database_privilege", "has_foreign_data_wrapper_privilege", "has_function_privilege",
     "has_language_privilege", "has_parameter_privilege", "has_schema_privilege",
@@ -69,7 +69,7 @@ static const char *const moving[] = {
 
 /* Are not the same twice, or act on something else than rows. */
 static const char *const volatiles[] = {
-    "array_sample", "array_shuffle", "bernoulli", "clock_timestamp", "current_query", "currval",
+    "array_sample", "array_shuffle", "bernoulli", "clock_timestamp", "current_query", "current_setting", "currval",
     "gen_random_uuid", "lastval", "lo_close", "lo_get", "lo_lseek", "lo_lseek64", "lo_open",
     "lo_tell", "lo_tell64", "loread", "nextval", "pg_advisory_lock", "pg_advisory_lock_shared",
     "pg_advisory_unlock", "pg_advisory_unlock_all", "pg_advisory_unlock_shared",

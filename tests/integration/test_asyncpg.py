@@ -289,15 +289,54 @@ async def test_types_made_by_the_application(connect):
     assert await d.fetchval("SELECT $1::ap_mood", "HAPPY") == "HAPPY"
 
 
+READS, WRITES = "SELECT * FROM ap_rows WHERE n = $1", "UPDATE ap_rows SET t = 'x' WHERE n = $1 RETURNING *"
+
+
+async def all_at_once(c, text):
+    return (await c.fetch(text, 1))[0]
+
+
+async def one_row(c, text):
+    return await c.fetchrow(text, 1)       # Execute with a limit
+
+
+async def many_times(c, text):
+    await c.executemany(text, [(1,), (1,)])
+    return await c.fetchrow(text, 1)
+
+
+@pytest.mark.parametrize("text", [READS, WRITES], ids=["read", "write"])
+@pytest.mark.parametrize("how", [all_at_once, one_row, many_times])
+def test_a_changed_table_is_prepared_again(url, text, how):
+    """A server answers 0A000 to the old name; asyncpg then prepares again. A row of another form it could not read."""
+    async def body(connect):
+        for _ in range(3):
+            c, d = await connect(), await connect()
+            await d.execute("DROP TABLE ap_rows; CREATE TABLE ap_rows (n int PRIMARY KEY, t text); INSERT INTO ap_rows VALUES (1)")
+            assert len(await how(c, text)) == 2
+            await d.execute("ALTER TABLE ap_rows ADD COLUMN more int DEFAULT 5")
+            for _ in range(3):
+                assert len(await how(c, text)) == 3
+            await d.execute("ALTER TABLE ap_rows ALTER more TYPE text")
+            for _ in range(3):
+                assert (await how(c, text))["more"] == "5"
+            assert (await how(d, text))["more"] == "5"
+    driven(body)(url)
+
+
 @driven
-async def test_a_changed_table_is_prepared_again(connect):
+async def test_a_changed_table_in_a_transaction(connect):
+    """There asyncpg cannot ask again: the error reaches the application, and the next transaction is right."""
     c, d = await connect(), await connect()
     await c.execute("INSERT INTO ap_rows (n) VALUES (1)")
-    assert len(await c.fetchrow("SELECT * FROM ap_rows WHERE n = $1", 1)) == 4
+    assert len(await c.fetchrow(READS, 1)) == 4
     await d.execute("ALTER TABLE ap_rows ADD COLUMN more int DEFAULT 5")
-    assert len(await c.fetchrow("SELECT * FROM ap_rows WHERE n = $1", 1)) == 5     # asyncpg prepares again by itself
-    await d.execute("ALTER TABLE ap_rows ALTER more TYPE text")
-    assert (await c.fetchrow("SELECT * FROM ap_rows WHERE n = $1", 1))["more"] == "5"
+    with pytest.raises(asyncpg.InvalidCachedStatementError):
+        async with c.transaction():
+            await c.fetchrow(READS, 1)
+    async with c.transaction():
+        assert [len(r) async for r in c.cursor(READS, 1)] == [5]
+        assert len(await c.fetchrow(READS, 1)) == 5
 
 
 @driven

@@ -12,6 +12,18 @@ SELECT abalance FROM pgbench_accounts WHERE aid = :aid + 0;
 \endpipeline
 """
 
+TRANSACTION = r"""
+\set aid random(1, 100000)
+\set delta random(-5000, 5000)
+\startpipeline
+BEGIN;
+UPDATE pgbench_accounts SET abalance = abalance + :delta WHERE aid = :aid;
+INSERT INTO pgbench_history (tid, bid, aid, delta, mtime) VALUES (1, 1, :aid, :delta, CURRENT_TIMESTAMP);
+END;
+SELECT abalance FROM pgbench_accounts WHERE aid = :aid;
+\endpipeline
+"""
+
 
 @pytest.fixture(scope="module")
 def tables(cluster):
@@ -21,7 +33,7 @@ def tables(cluster):
 
 @pytest.fixture(scope="module", params=["transaction", "session"])
 def proxy(request, start, tables):
-    size = 5 if request.param == "transaction" else 25
+    size = 3 if request.param == "transaction" else 25
     return start({"pool": {"mode": request.param, "size": size}})
 
 
@@ -43,8 +55,9 @@ def test_no_transaction_fails(proxy, mode, kind):
 
 
 @pytest.mark.parametrize("mode", ["extended", "prepared"])
-def test_pipelines(proxy, mode, tmp_path):
-    (tmp_path / "pipeline.sql").write_text(SCRIPT)
+@pytest.mark.parametrize("script", [SCRIPT, TRANSACTION], ids=["reads", "transaction"])
+def test_pipelines(proxy, mode, script, tmp_path):
+    (tmp_path / "pipeline.sql").write_text(script)
     bench(proxy, "-M", mode, "-T", "2", "-f", str(tmp_path / "pipeline.sql"))
 
 

@@ -1,5 +1,9 @@
 """psql, pg_dump and pg_restore, unmodified: what they write is what a direct connection gives."""
+import concurrent.futures
 import re
+import signal
+import subprocess
+import time
 
 import pytest
 
@@ -57,7 +61,9 @@ RUNS = {
     "a cursor that outlives its transaction": "BEGIN;\nDECLARE c CURSOR WITH HOLD FOR SELECT id FROM pets ORDER BY id;\nCOMMIT;\n"
                                               "FETCH 3 FROM c;\nFETCH 2 FROM c;\nSELECT name, is_holdable FROM pg_cursors;\nCLOSE c;",
     "prepare and execute": "PREPARE p (int) AS SELECT name FROM people WHERE id = $1;\nEXECUTE p (3);\nEXECUTE p (4);\n"
-                           "SELECT name, statement, parameter_types, from_sql FROM pg_prepared_statements WHERE from_sql;\nDEALLOCATE p;\nEXECUTE p (3);",
+                           "SELECT name, statement, parameter_types, from_sql FROM pg_prepared_statements;\n"
+                           "EXPLAIN (COSTS OFF) EXECUTE p (5);\nPREPARE p AS SELECT 1;\nDEALLOCATE p;\nEXECUTE p (3);\n"
+                           "PREPARE p AS SELECT 1;\nEXECUTE p;\nDEALLOCATE ALL;\nEXECUTE p;",
     "temporary tables": "CREATE TEMP TABLE mine (a int);\nINSERT INTO mine SELECT generate_series(1, 5);\nSELECT sum(a) FROM mine;\n"
                         "\\d mine\nDROP TABLE mine;\nSELECT * FROM mine;",
     "a sequence": "CREATE SEQUENCE s START 10;\nSELECT nextval('s');\n\n" + "SELECT currval('s');\nSELECT lastval();\n" * 10 +
@@ -135,7 +141,6 @@ def test_as_direct(both, what):
 @pytest.mark.parametrize("what", ["a table described", "several statements in one text", "a failed transaction", "a cursor of psql"])
 def test_each_client_alike(both, few, database, what):
     """Ten psql at a time over three servers."""
-    import concurrent.futures
     expected = both(RUNS[what])
     with concurrent.futures.ThreadPoolExecutor(10) as crowd:
         for found in crowd.map(lambda _: psql(few.url(database=database), RUNS[what]), range(10)):
@@ -209,9 +214,6 @@ def test_startup_settings(both):
 
 def test_interrupted(few, cluster, database):
     """Ctrl-C: the statement ends with 57014, and so does a script, as psql has it."""
-    import signal
-    import subprocess
-    import time
     child = subprocess.Popen([pg_bin("psql"), "-X", "-At", few.url(database=database)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, text=True)
     child.stdin.write("SELECT 'before';\n")
@@ -228,6 +230,23 @@ def test_interrupted(few, cluster, database):
     out, _ = child.communicate(timeout=30)
     assert time.monotonic() - began < 10
     assert "canceling statement due to user request" in out and child.returncode == 3, out
+
+
+def test_other_programs(few, cluster, database, schema):
+    """pg_isready, vacuumdb on two connections, reindexdb."""
+    url = few.url(database=database)
+    assert program([pg_bin("pg_isready"), "-d", url]).stdout.endswith("accepting connections\n")
+    count = "SELECT vacuum_count, analyze_count FROM pg_stat_user_tables WHERE relname = 'pets' AND schemaname = 'psql_test'"
+    file = "SELECT pg_relation_filenode('psql_test.people_pkey')"
+    before = [cluster.primary.sql(q, database=database) for q in (count, file)]
+    program([pg_bin("vacuumdb"), "-q", "--analyze", "-j", "2", "-t", "psql_test.pets", "-t", "psql_test.people", "-d", url])
+    program([pg_bin("reindexdb"), "-q", "-t", "psql_test.people", "-d", url])
+    done = "|".join(str(int(n) + 1) for n in before[0].split("|"))
+    until = time.monotonic() + 10
+    while cluster.primary.sql(count, database=database) != done:      # statistics come when the server's client has been idle
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    assert cluster.primary.sql(file, database=database) != before[1]
 
 
 def clean_dump(text):

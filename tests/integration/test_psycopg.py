@@ -344,6 +344,9 @@ def test_the_primary_is_looked_for(connect, attributes):
         assert c.execute("SELECT pg_is_in_recovery(), current_setting('transaction_read_only'), current_setting('in_hot_standby')"
                          ).fetchone() == (False, "off", "off")
         assert c.execute("SHOW transaction_read_only").fetchone() == ("off",)
+        assert c.execute("SELECT current_setting('transaction_read_only')").fetchone() == ("off",)
+        assert c.execute("SELECT setting FROM pg_settings WHERE name = 'transaction_read_only'").fetchone() == ("off",)
+        assert c.execute("SELECT pg_is_in_recovery()").fetchone() == (False,)
 
 
 def test_temporary_table_across_transactions(connect):
