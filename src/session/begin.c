@@ -4,6 +4,7 @@
 #include "session/conversation.h"
 #include "session/prepare.h"
 #include "sql/lexer.h"
+#include "wire/types.h"
 
 static bool is_lone(const struct request *request, enum statement_kind kind)
 {
@@ -76,6 +77,25 @@ static bool leaves(const struct request *request)
            (shape->statements[0] == STATEMENT_COMMIT || shape->statements[0] == STATEMENT_ROLLBACK);
 }
 
+bool begin_may_prepare(const struct session *session, struct slice text)
+{
+    return session->begun && session->status == 'E' &&
+           (begins_with(text, "rollback") || begins_with(text, "commit") ||
+            begins_with(text, "abort") || begins_with(text, "end"));
+}
+
+/* No more than the end of the exchange, or of a name. */
+static bool is_let_through(const struct request *request)
+{
+    for (unsigned i = 0; i < request->nmessages; i++) {
+        uint8_t type = request->messages[i].type;
+
+        if (type != MSG_CLOSE && type != MSG_SYNC && type != MSG_FLUSH)
+            return false;
+    }
+    return true;
+}
+
 bool begin_answers(struct session *session, struct request *request)
 {
     if (put_off(session, request) || end(session, request))
@@ -85,9 +105,13 @@ bool begin_answers(struct session *session, struct request *request)
     if (leaves(request)) {
         session->status = 'I';
         begin_forget(session);
-    } else if (request->nqueries) {
-        err_set(&request->err, "25P02",
-                "current transaction is aborted, commands ignored until end of transaction block");
+        return false;
     }
+    if (is_let_through(request)) {
+        answer_alone(session, request);
+        return true;
+    }
+    err_set(&request->err, "25P02",
+            "current transaction is aborted, commands ignored until end of transaction block");
     return false;
 }

@@ -160,6 +160,8 @@ size_t console_take(struct session *session, struct slice left);
 /* True where the request was answered: a lone BEGIN, or the end of a transaction that no server has
  * been told of. A statement in one that has failed is refused: request.err. */
 bool begin_answers(struct session *session, struct request *request);
+/* It ends such a failed transaction, in which nothing else is prepared. */
+bool begin_may_prepare(const struct session *session, struct slice text);
 /* The transaction is over, or is not ours to begin. */
 void begin_forget(struct session *session);
 
@@ -237,6 +239,8 @@ enum outcome enter_relay(struct session *session);
 /* step_answer.c */
 /* Answers a request of one command without a server. */
 void answer_command(struct session *session, const struct request *request, const char *tag);
+/* .. and one that only prepares and closes. */
+void answer_alone(struct session *session, const struct request *request);
 /* The server has accepted every Parse of the request. */
 void answer_prove(struct session *session, const struct request *request);
 

@@ -145,7 +145,8 @@ static bool needs_no_server(const struct session *session, const struct request 
         const struct message *message = &request->messages[i];
 
         if (message->type == MSG_PARSE &&
-            (message->duplicate || message->statement->proved != proof))
+            (message->duplicate || (message->statement->proved != proof &&
+                                    !begin_may_prepare(session, message->statement->text))))
             return false;
         if (message->type != MSG_PARSE && message->type != MSG_SYNC &&
             (message->type != MSG_CLOSE || message->what != 'S'))
@@ -172,7 +173,7 @@ void answer_command(struct session *session, const struct request *request, cons
     buf_clear(&out);
 }
 
-static void answer_alone(struct session *session, const struct request *request)
+void answer_alone(struct session *session, const struct request *request)
 {
     for (unsigned i = 0; i < request->nmessages; i++) {
         if (request->messages[i].type == MSG_PARSE)

@@ -254,8 +254,11 @@ enum outcome enter_judge(struct session *session)
     request->verdict.route = ROUTE_PRIMARY;
     request->swift = true;
     if (!request_each(session, request, judge_one)) {
-        err_set(&request->err, "08P01", "invalid message format");
-        return STEP_FAILED;
+        if (!session_holds_server(session)) {
+            err_set(&request->err, "08P01", "invalid message format");
+            return STEP_FAILED;
+        }
+        request->unread = true; /* the server refuses it, and its transaction has failed */
     }
     request->unread |= session->blind && request->nqueries;
     request->write |= request->unread;

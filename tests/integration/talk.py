@@ -214,7 +214,8 @@ def columns(body):
     for _ in range(struct.unpack("!h", body[:2])[0]):
         end = body.index(b"\0", at)
         table, place, kind, size, modifier, form = struct.unpack("!IhIhih", body[end + 1:end + 19])
-        yield f"{body[at:end].decode()}:{oid(kind)}/{size}/{modifier}/{form}" + (f" of {oid(table)}.{place}" if table else "")
+        origin = f" of {oid(table)}.{place}" if table else ""
+        yield f"{body[at:end].decode()}:{oid(kind)}/{size}/{modifier}/{form}{origin}"
         at = end + 19
 
 

@@ -159,7 +159,8 @@ def test_100_MB_of_copy_to_a_slow_server(proxy, cluster, extended):
     cluster.primary.sql("DROP TABLE IF EXISTS large_slow; CREATE TABLE large_slow (t text);"
                         "CREATE OR REPLACE FUNCTION large_slowly() RETURNS trigger LANGUAGE plpgsql AS "
                         "'BEGIN PERFORM pg_sleep(0.02); NEW.t = md5(NEW.t); RETURN NEW; END';"
-                        "CREATE TRIGGER slowly BEFORE INSERT ON large_slow FOR EACH ROW EXECUTE FUNCTION large_slowly()", "app")
+                        "CREATE TRIGGER slowly BEFORE INSERT ON large_slow FOR EACH ROW "
+                        "EXECUTE FUNCTION large_slowly()", "app")
     sql = "COPY large_slow FROM STDIN"
     row = message(b"d", b"c" * (MB - 1) + b"\n")
     with Raw(proxy.port, "app_trust", timeout=60) as c, Watch(proxy) as watch:
