@@ -1,29 +1,18 @@
-/* A few words by hand: only their order counts here, and what is odd is left to the server. */
+/* With the lexer alone: what the grammar says of the text its shape has told. */
 #include "session/deallocate.h"
 
-#include <ctype.h>
+#include "sql/lexer.h"
 
-static void skip_spaces(struct slice *text)
+static bool is_word(const struct token *token, const char *word)
 {
-    while (text->len && isspace(*text->at))
-        *text = slice_skip(*text, 1);
+    return token->kind == TOKEN_WORD && slice_is_nocase(token->all, word);
 }
 
-static bool is_word(uint8_t c)
+static bool is_end(struct lexer *lexer, struct token *token)
 {
-    return isalnum(c) || c == '_' || c == '$' || c >= 0x80;
-}
-
-/* The next plain word, or an empty one. */
-static struct slice take_word(struct slice *text)
-{
-    struct slice word = {text->at, 0};
-
-    while (word.len < text->len && is_word(text->at[word.len]))
-        word.len++;
-    *text = slice_skip(*text, word.len);
-    skip_spaces(text);
-    return word;
+    while (token->kind == TOKEN_OPERATOR && slice_is(token->all, ";"))
+        lexer_next(lexer, token);
+    return token->kind == TOKEN_END;
 }
 
 static bool put(struct deallocate *out, uint8_t c)
@@ -35,60 +24,48 @@ static bool put(struct deallocate *out, uint8_t c)
     return true;
 }
 
-static bool take_quoted(struct slice *text, struct deallocate *out)
+static bool take_name(const struct token *token, struct deallocate *out)
 {
-    size_t at = 1;
+    struct slice text = token->all;
 
-    for (; at < text->len; at++) {
-        if (text->at[at] == '"' && (at + 1 == text->len || text->at[at + 1] != '"'))
-            break;
-        at += text->at[at] == '"';
-        if (!put(out, text->at[at]))
-            return false;
+    if (token->kind == TOKEN_WORD) {
+        for (size_t i = 0; i < text.len; i++) {
+            uint8_t c = text.at[i];
+
+            if (!put(out, c >= 'A' && c <= 'Z' ? (uint8_t)(c - 'A' + 'a') : c))
+                return false;
+        }
+        return true;
     }
-    if (at >= text->len)
+    if (token->kind != TOKEN_QUOTED || text.len < 3 || text.at[0] != '"')
         return false;
-    *text = slice_skip(*text, at + 1);
-    skip_spaces(text);
-    return out->len > 0;
-}
-
-/* As the grammar folds an identifier that is not quoted. */
-static bool fold(struct slice word, struct deallocate *out)
-{
-    for (size_t i = 0; i < word.len; i++)
-        if (!put(out, (uint8_t)tolower(word.at[i])))
+    for (size_t i = 1; i + 1 < text.len; i++) {
+        if (!put(out, text.at[i]))
             return false;
-    return word.len > 0 && !isdigit(word.at[0]) && word.at[0] != '$';
+        i += text.at[i] == '"';
+    }
+    return true;
 }
 
-static bool take_name(struct slice *text, struct deallocate *out)
-{
-    struct slice word;
-
-    if (text->len && *text->at == '"')
-        return take_quoted(text, out);
-    word = take_word(text);
-    out->all = slice_is_nocase(word, "all");
-    return fold(word, out);
-}
-
+/* DEALLOCATE PREPARE may be of the name "prepare". */
 bool deallocate_read(struct slice text, struct deallocate *out)
 {
-    struct slice before;
+    struct lexer lexer;
+    struct token token, next;
 
     *out = (struct deallocate){.all = false};
-    skip_spaces(&text);
-    if (!slice_is_nocase(take_word(&text), "deallocate"))
+    lexer_init(&lexer, text);
+    do
+        lexer_next(&lexer, &token);
+    while (token.kind == TOKEN_OPERATOR && slice_is(token.all, ";"));
+    if (!is_word(&token, "deallocate"))
         return false;
-    before = text;
-    if (!slice_is_nocase(take_word(&text), "prepare"))
-        text = before;
-    if (!take_name(&text, out))
-        return false;
-    while (text.len && *text.at == ';') {
-        text = slice_skip(text, 1);
-        skip_spaces(&text);
+    lexer_next(&lexer, &token);
+    lexer_next(&lexer, &next);
+    if (is_word(&token, "prepare") && !is_end(&lexer, &next)) {
+        token = next;
+        lexer_next(&lexer, &next);
     }
-    return text.len == 0;
+    out->all = is_word(&token, "all");
+    return take_name(&token, out) && is_end(&lexer, &next);
 }

@@ -11,6 +11,6 @@ struct deallocate {
     size_t len;
 };
 
-/* DEALLOCATE [PREPARE] { name | ALL } and no more than spaces and a semicolon around it. False: it
- * is something else, or holds a comment, or a name of DEALLOCATE_NAME bytes. Pure. */
+/* What a text does that is known to be one DEALLOCATE. False: it is of a form that is left to the
+ * server (U&".."), or the name is of DEALLOCATE_NAME bytes. Pure. */
 bool deallocate_read(struct slice text, struct deallocate *out);

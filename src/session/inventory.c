@@ -16,7 +16,7 @@
 #include <ctype.h>
 #include <stdio.h>
 
-enum { NAMES_MAX = 64, NAME_MAX = 256, TEXT_ARRAY = 1009 };
+enum { NAMES_MAX = 64, NAME_MAX = 256, TEXT_ARRAY = 1009, ATTEMPTS = 3 };
 
 struct inventory {
     unsigned doubts;    /* enum leaves: what this transaction may have left */
@@ -24,6 +24,7 @@ struct inventory {
     struct vars locals; /* custom ones set for the transaction: new ones stay, and are empty */
     bool computed;      /* a setting may have a name that nobody knows */
     bool out, failed;   /* the answer is on its way; it will be none */
+    unsigned attempts;  /* that have failed */
     bool void_names;    /* the settings that it tells by name were not set */
     unsigned asked;     /* what it is about */
     struct vars about;  /* .. by name */
@@ -457,13 +458,23 @@ void inventory_end(struct session *session, bool failed)
     buf_clear(&out);
 }
 
-/* One statement that neither begins a transaction nor takes away what the question needs. */
+static bool copies_in(const struct shape *shape)
+{
+    for (unsigned i = 0; i < shape->nstatements; i++)
+        if (shape->statements[i] == STATEMENT_COPY_FROM)
+            return true;
+    return false;
+}
+
+/* What neither begins a transaction nor takes away what the question needs, nor would read the
+ * question as rows of a COPY. */
 static bool may_ride(const struct request *request)
 {
     const struct shape *shape = request->has_text ? request->text.known->shape : NULL;
 
     return shape && !request->open && !request->later && request->nqueries == 1 &&
-           !shape->transaction && !shape->unknown && !(shape->ends & LEAVES_PREPARED);
+           !shape->transaction && !shape->unknown && !(shape->ends & LEAVES_PREPARED) &&
+           !copies_in(shape);
 }
 
 void inventory_ride(struct session *session, const struct request *request, struct buf *out)
@@ -471,6 +482,17 @@ void inventory_ride(struct session *session, const struct request *request, stru
     if (is_due(session->inventory) && may_ride(request) && session->status == 'I' &&
         !session->midway)
         ask(session, out);
+}
+
+void inventory_again(struct session *session)
+{
+    struct inventory *inventory = session->inventory;
+
+    if (!inventory || !inventory->out)
+        return;
+    inventory->doubts |= inventory->asked;
+    for (unsigned i = 0; i < inventory->about.count; i++)
+        vars_set(&inventory->names, slice_text(inventory->about.at[i].name), SLICE(""), false);
 }
 
 /* ---- the answer ---- */
@@ -623,6 +645,22 @@ static void apply_pins(struct session *session)
     }
 }
 
+/* Nobody knows: it is asked again, at once or behind the next transaction. */
+static void ask_again(struct session *session)
+{
+    struct inventory *inventory = session->inventory;
+
+    for (unsigned i = 0; i < inventory->about.count; i++)
+        vars_set(&inventory->names, slice_text(inventory->about.at[i].name), SLICE(""), false);
+    vars_clear(&inventory->about);
+    vars_clear(&inventory->found);
+    inventory->doubts |= inventory->asked | LEAVES_SETTINGS;
+    session->pins |= PIN_BIT(PIN_UNKNOWN);
+    log_warning(session->who, "what is left on its server could not be found out");
+    if (session->status == 'I' && !session->request && inventory->attempts++ < ATTEMPTS)
+        inventory_end(session, false);
+}
+
 bool inventory_taken(struct session *session, const void *about)
 {
     struct inventory *inventory = session->inventory;
@@ -631,14 +669,13 @@ bool inventory_taken(struct session *session, const void *about)
         return false;
     inventory->out = false;
     if (inventory->failed) {
-        inventory->doubts |= inventory->asked | LEAVES_SETTINGS;
-        session->pins |= PIN_BIT(PIN_UNKNOWN);
-        log_warning(session->who, "what is left on its server could not be found out");
-    } else {
-        session->pins &= ~PIN_BIT(PIN_UNKNOWN);
-        apply_settings(session);
-        apply_pins(session);
+        ask_again(session);
+        return true;
     }
+    inventory->attempts = 0;
+    session->pins &= ~PIN_BIT(PIN_UNKNOWN);
+    apply_settings(session);
+    apply_pins(session);
     vars_clear(&inventory->about);
     vars_clear(&inventory->found);
     if (!inventory->doubts && !inventory->names.count)

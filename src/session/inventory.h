@@ -27,6 +27,9 @@ void inventory_end(struct session *session, bool failed);
  * to `out` and what is owed for them to the server. */
 void inventory_ride(struct session *session, const struct request *request, struct buf *out);
 
+/* What it rode behind is sent once more: so is the question. */
+void inventory_again(struct session *session);
+
 /* The answer is on its way. */
 bool inventory_is_out(const struct session *session);
 /* A message of the answer. */

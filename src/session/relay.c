@@ -248,9 +248,13 @@ static void put_renamed(struct load *load, const struct message *message, struct
 {
     struct slice text = slice_skip(whole, FRAME_HEAD);
     size_t begin = write_begin(load->scratch, MSG_QUERY);
+    bool quoted = text.at[message->name_at] == '"';
 
     buf_put_slice(load->scratch, slice_first(text, message->name_at));
+    /* In quotes where it stood in quotes: what is next to it may be a word. */
+    buf_put(load->scratch, "\"", quoted);
     buf_put_slice(load->scratch, slice_text(message->statement->name));
+    buf_put(load->scratch, "\"", quoted);
     buf_put_slice(load->scratch, slice_skip(text, message->name_at + message->name_len));
     write_end(load->scratch, begin);
 }

@@ -468,6 +468,7 @@ static void ready(void *owner, uint8_t status)
         request->avoid_replica |= !request->renewed;
         request->trail.asked_again = true;
         begin_again(session, request);
+        inventory_again(session);
         steps_again(session, request->made_room ? STEP_RELAY : STEP_ROUTE);
         return;
     }

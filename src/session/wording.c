@@ -67,12 +67,14 @@ static const struct message *find_named(const struct request *request, struct sl
 static long moved_by(const struct request *request, long place)
 {
     const struct message *message = request->nmessages ? &request->messages[0] : NULL;
+    bool quoted;
 
     if (!message || !message->statement || message->type != MSG_QUERY ||
         (message->use != PREPARE_MAKES && message->use != PREPARE_RUNS) ||
         place <= (long)message->name_at)
         return 0;
-    return (long)strlen(message->statement->name) - (long)message->name_len;
+    quoted = request_slice(request, message).at[FRAME_HEAD + message->name_at] == '"';
+    return (long)strlen(message->statement->name) + (quoted ? 2 : 0) - (long)message->name_len;
 }
 
 static bool put_place(const struct request *request, struct slice text, struct buf *out)

@@ -434,6 +434,7 @@ static void set_catalog(struct stage *stage)
         {"f", "quiet", NULL, "s", "", NULL, NULL},
         {"f", "counts", NULL, "v", "", NULL, NULL},
         {"f", "leaves", NULL, "v", "w", "app.tenant app.user", NULL},
+        {"f", "stably", NULL, "s", "w", "app.tenant", NULL},
         {"f", "computes", NULL, "v", "wu", NULL, NULL},
         {"o", "f", NULL, NULL, NULL, NULL, NULL},
     };

@@ -190,7 +190,7 @@ static void put_counted(struct buf *out, const char **at, struct buf *word, char
 static void put_error(struct buf *out, const char *severity, const char **at, struct buf *word)
 {
     buf_printf(out, "S%s%cV%s%c", severity, 0, severity, 0);
-    for (const char *field = "CMDH"; *field && word_next(at, word); field++) {
+    for (const char *field = "CMDHR"; *field && word_next(at, word); field++) {
         buf_put(out, field, 1);
         write_cstr(out, buf_slice(word));
     }
