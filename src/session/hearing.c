@@ -99,20 +99,17 @@ static bool is_listen(struct session *session, const struct statement *statement
 
 static bool only_prepares(struct session *session, const struct request *request)
 {
-    bool any = false;
-
     for (unsigned i = 0; i < request->nmessages; i++) {
         const struct message *message = &request->messages[i];
 
         if (message->type == MSG_SYNC || message->type == MSG_FLUSH)
             continue;
-        any = true;
         if ((message->type != MSG_PARSE &&
              (message->type != MSG_DESCRIBE || message->what != 'S')) ||
             message->duplicate || !message->statement || !is_listen(session, message->statement))
             return false;
     }
-    return any;
+    return true;
 }
 
 bool hearing_prepares(struct session *session, const struct request *request)

@@ -317,6 +317,23 @@ def test_listening_channels(new, cluster):
     client.hears_nothing(0.2)
 
 
+def test_who_comes_next_gets_a_server_as_it_wants_it(start_alone):
+    """What is sent behind a question for the channels is still on its way when the next one has the server."""
+    proxy = start_alone({"pool": {"size": 1}, "auth": {"type": "trust"}})
+    asker = Client(proxy.port, "app")
+    asker.run("LISTEN shown_1")
+    others = [Client(proxy.port, "app", application_name=f"name {i}") for i in range(3)]
+    for _ in range(60):
+        asker.send(query("SELECT * FROM pg_listening_channels()"))
+        for client in others:
+            client.send(query("BEGIN") + query("SELECT current_setting('application_name')") + query("COMMIT"))
+        assert rows(asker.until(b"Z")) == [["shown_1"]]
+        for i, client in enumerate(others):
+            found = sum((client.until(b"Z") for _ in range(3)), [])
+            assert rows(found) == [[f"name {i}"]]
+            assert [body for kind, body in found if kind == b"Z"] == [b"T", b"T", b"I"]
+
+
 def test_a_session_with_both_hears_once(small, new):
     client, sender = new(), new()
     client.run("LISTEN twice")

@@ -943,30 +943,47 @@ class Disturber:
             self.stop.wait(0.04)
 
 
+class Witness(Disturber):
+    """A client beside a case: of what others do, however they leave their server, it notices nothing."""
+
+    CASES = ["SET rolled back", "READ ONLY", "SET LOCAL", "BEGIN and its ends", "several SETs in one text"]
+
+    def __init__(self, proxy, direct_port, seed, direct):
+        super().__init__(proxy, direct_port, seed)
+        self.direct, self.fault = direct, None
+
+    def work(self):
+        while not self.stop.is_set() and not self.fault:
+            name = self.random.choice(self.CASES)
+            talk = Talk(self.proxy.port, self.direct_port, 6670000)
+            self.fault = difference(name, self.direct(name), talk.hold(CASES[name], self.direct(name)))
+
+
 @contextlib.contextmanager
-def disturbed(proxy, direct_port, count=2):
-    disturbers = [Disturber(proxy, direct_port, n) for n in range(count)]
-    for disturber in disturbers:
-        disturber.thread.start()
+def beside(others):
+    for other in others:
+        other.thread.start()
     try:
         yield
     finally:
-        for disturber in disturbers:
-            disturber.stop.set()
-        for disturber in disturbers:
-            disturber.thread.join()
+        for other in others:
+            other.stop.set()
+        for other in others:
+            other.thread.join()
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_alone(proxy, cluster, direct, name):
     if name in TWO_PHASE and is_two_phase_off(cluster):
         pytest.skip("max_prepared_transactions is 0")
-    wanted = direct(name)
-    with disturbed(proxy, cluster.primary.port):
-        talk = Talk(proxy.port, cluster.primary.port, 7200000 + list(CASES).index(name))
-        fault = difference(name, wanted, talk.hold(CASES[name], wanted))
-    if fault:
-        pytest.fail(fault, pytrace=False)
+    wanted, port, seed = direct(name), cluster.primary.port, list(CASES).index(name)
+    for other in Witness.CASES:
+        direct(other)
+    witness = Witness(proxy, port, seed, direct)
+    with beside([witness, Disturber(proxy, port, seed), Disturber(proxy, port, -seed)]):
+        fault = difference(name, wanted, Talk(proxy.port, port, 7200000 + seed).hold(CASES[name], wanted))
+    if fault or witness.fault:
+        pytest.fail("\n".join(filter(None, [fault, witness.fault and f"beside {name}: {witness.fault}"])), pytrace=False)
 
 
 # ---- all at once ----
