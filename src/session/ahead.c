@@ -40,6 +40,15 @@ static bool is_in_doubt(const struct session *session, const struct message *mes
             owed_awaits(owed, OWED_PARSE, (void *)(uintptr_t)message->statement->id));
 }
 
+/* The server prepares it only now, and its client knows the columns: they are compared first. */
+static bool is_to_compare(const struct session *session, const struct request *request,
+                          const struct message *message)
+{
+    return message->type == MSG_BIND && message->named && message->statement &&
+           request_relies(request) &&
+           !prepared_find(&session->take.server->prepared, message->statement->id);
+}
+
 /* What the request speaks of is there, or is told in it. */
 static bool is_sure(const struct session *session, const struct request *request)
 {
@@ -52,7 +61,8 @@ static bool is_sure(const struct session *session, const struct request *request
             (message->type != MSG_DESCRIBE || message->what != 'S'))
             continue;
         told |= message->type == MSG_PARSE && !message->named;
-        if (message->duplicate || (!(told && !message->named) && is_in_doubt(session, message)))
+        if (message->duplicate || is_to_compare(session, request, message) ||
+            (!(told && !message->named) && is_in_doubt(session, message)))
             return false;
     }
     return true;
