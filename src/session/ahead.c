@@ -2,6 +2,7 @@
  * same order, so that only the last one's end is the end of what the server is held for. */
 #include "session/channels.h"
 #include "session/conversation.h"
+#include "wire/types.h"
 
 #include "base/clock.h"
 
@@ -27,10 +28,50 @@ bool ahead_may(const struct session *session)
            session->take.server->state == SERVER_TAKEN && is_on_its_way(session, request);
 }
 
+/* A Parse before it that is not answered yet may fail, or be skipped. */
+static bool is_in_doubt(const struct session *session, const struct message *message)
+{
+    const struct owed *owed = &session->take.server->owed;
+
+    if (!message->named)
+        return owed_awaits(owed, OWED_PARSE, NULL);
+    return message->statement &&
+           (message->statement->body ||
+            owed_awaits(owed, OWED_PARSE, (void *)(uintptr_t)message->statement->id));
+}
+
+/* The server prepares it only now, and its client knows the columns: they are compared first. */
+static bool is_to_compare(const struct session *session, const struct request *request,
+                          const struct message *message)
+{
+    return message->type == MSG_BIND && message->named && message->statement &&
+           request_relies(request) &&
+           !prepared_find(&session->take.server->prepared, message->statement->id);
+}
+
+/* What the request speaks of is there, or is told in it. */
+static bool is_sure(const struct session *session, const struct request *request)
+{
+    bool told = false;
+
+    for (unsigned i = 0; i < request->nmessages; i++) {
+        const struct message *message = &request->messages[i];
+
+        if (message->type != MSG_PARSE && message->type != MSG_BIND &&
+            (message->type != MSG_DESCRIBE || message->what != 'S'))
+            continue;
+        told |= message->type == MSG_PARSE && !message->named;
+        if (message->duplicate || is_to_compare(session, request, message) ||
+            (!(told && !message->named) && is_in_doubt(session, message)))
+            return false;
+    }
+    return true;
+}
+
 static bool may_be_sent(const struct session *session, const struct request *request)
 {
     return request->swift && !request->cacheable && !request->open && !request->later &&
-           !session->inventory && (request->synced || request->simple);
+           !session->inventory && (request->synced || request->simple) && is_sure(session, request);
 }
 
 bool ahead_send(struct session *session, struct request *request)

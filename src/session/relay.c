@@ -17,6 +17,7 @@ const char owed_settings[] = "settings", owed_columns[] = "columns";
 /* What goes to the server: small messages are copied together, large ones are pointed at. */
 struct load {
     struct server *server;
+    bool unsure; /* what its unnamed statement is: a Parse before this request may yet be skipped */
     struct buf *scratch;
     size_t sent; /* of scratch: up to here it is in parts */
     struct {
@@ -134,12 +135,13 @@ static void put_parse(struct load *load, struct statement *statement, bool named
         note_prepared(load, statement);
     else
         server_set_unnamed(load->server, statement);
+    load->unsure &= named;
 }
 
 static bool has(struct load *load, const struct message *message)
 {
     return message->named ? prepared_has(&load->server->prepared, message->statement)
-                          : load->server->unnamed == message->statement;
+                          : load->server->unnamed == message->statement && !load->unsure;
 }
 
 /* The server has not seen what the message speaks of: it is told first, in the same packet. */
@@ -568,6 +570,7 @@ enum outcome enter_relay(struct session *session)
         request->leads = false;
     }
     server_hold(server, &reply_events, session);
+    load.unsure = !session->midway && owed_awaits(&server->owed, OWED_PARSE, NULL);
     server->alias = session->pid;
     if (session->notifies)
         server->notifier = session->pid;

@@ -313,6 +313,17 @@ bool owed_ours(const struct owed *owed)
     return !owed->doubtful;
 }
 
+bool owed_awaits(const struct owed *owed, enum owed_kind kind, const void *about)
+{
+    for (unsigned i = 0; i < owed->count; i++) {
+        const struct owed_entry *entry = entry_at(owed, i);
+
+        if (entry->kind == kind && entry->fate != OWED_FAKE && entry->about == about)
+            return true;
+    }
+    return false;
+}
+
 uint8_t owed_next_kind(const struct owed *owed)
 {
     const struct owed_entry *entry = in_turn(owed);

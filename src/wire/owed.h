@@ -97,6 +97,9 @@ static inline bool owed_none(const struct owed *owed)
 /* Whatever is owed is ours: no client waits for any of it. */
 bool owed_ours(const struct owed *owed);
 
+/* What was added as this kind with this `about` is still to be answered, and may yet be skipped. */
+bool owed_awaits(const struct owed *owed, enum owed_kind kind, const void *about);
+
 /* The kind of what comes next; OWED_NO_KIND where nothing is owed. */
 uint8_t owed_next_kind(const struct owed *owed);
 /* What it was added with; NULL where nothing is owed. */
