@@ -25,6 +25,7 @@ static void give(struct analysis *a, struct giving *giving, const PgQuery__Node 
 
     if (node && node->node_case == NODE(SET_TO_DEFAULT)) {
         given = GIVEN_DEFAULT;
+        analyse_leaves(a, LEAVES_SEQUENCES); /* which may be a nextval */
     } else if (is_null(node) || (cast && is_null(node->type_cast->arg))) {
         given = GIVEN_NULL;
     } else if (value >= 0 && !(a->survey->repeated >> value & 1)) {

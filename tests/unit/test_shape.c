@@ -100,6 +100,10 @@ static void put_flags(struct buf *out, const struct shape *shape)
         {shape->plain, "plain"},
         {shape->read_only, "read_only"},
         {shape->chain, "chain"},
+        {shape->set_default, "to_default"},
+        {shape->asks_sequences, "asks_sequences"},
+        {shape->notifies, "notifies"},
+        {shape->asks_channels, "asks_channels"},
     };
 
     for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++) {
@@ -149,6 +153,43 @@ static void put_functions(struct buf *out, const struct shape *shape, bool attri
     }
 }
 
+static void put_leaves(struct buf *out, const char *label, unsigned leaves)
+{
+    static const char *const names[] = {"settings", "temporary", "locks",   "cursors",
+                                        "prepared", "channels",  "library", "seed",
+                                        "other",    "sequences", "unseen"};
+    const char *comma = "";
+
+    buf_printf(out, " %s:", label);
+    if ((leaves & LEAVES_TOLD) == LEAVES_TOLD) {
+        buf_printf(out, "told");
+        leaves &= ~(unsigned)LEAVES_TOLD;
+        comma = ",";
+    }
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        if (!(leaves & 1u << i))
+            continue;
+        buf_printf(out, "%s%s", comma, names[i]);
+        comma = ",";
+    }
+}
+
+/* Names, or values that are names; in parentheses those that end with the transaction. */
+static void put_settings(struct buf *out, const struct shape *shape)
+{
+    buf_printf(out, " settings:");
+    for (unsigned i = 0; i < shape->nsettings; i++) {
+        const struct shape_setting *setting = &shape->settings[i];
+
+        buf_printf(out, "%s%s", i ? "," : "", setting->local ? "(" : "");
+        if (setting->name)
+            buf_printf(out, "%s", setting->name);
+        else
+            buf_printf(out, "$%d", setting->value + 1);
+        buf_printf(out, "%s", setting->local ? ")" : "");
+    }
+}
+
 /* What a line says only where it has the label. */
 static void describe_more(struct buf *out, const struct shape *shape, const char *expected)
 {
@@ -162,6 +203,12 @@ static void describe_more(struct buf *out, const struct shape *shape, const char
         put_functions(out, shape, false);
     if (strstr(expected, "attributes:"))
         put_functions(out, shape, true);
+    if (strstr(expected, "leaves:"))
+        put_leaves(out, "leaves", shape->leaves);
+    if (strstr(expected, "ends:"))
+        put_leaves(out, "ends", shape->ends);
+    if (strstr(expected, "settings:"))
+        put_settings(out, shape);
     if (strstr(expected, "paths:")) {
         buf_printf(out, " paths:");
         for (unsigned i = 0; i < shape->npaths; i++)
@@ -287,6 +334,8 @@ static void with_others(struct buf *out, const char *text, unsigned way)
 
 static bool same_facts(const char *text, const char *other)
 {
+    static const char every_label[] =
+        "columns: types: metrics: functions: leaves: ends: settings: paths:";
     static struct values values;
     struct hash128 hash, other_hash;
     struct buf left = {0}, right = {0};
@@ -295,8 +344,8 @@ static bool same_facts(const char *text, const char *other)
     finger_text(slice_text(text), &hash, &values);
     finger_text(slice_text(other), &other_hash, &values);
     if (hash.low == other_hash.low && hash.high == other_hash.high) {
-        facts_of(&left, text, "columns: types: metrics: functions: paths:");
-        facts_of(&right, other, "columns: types: metrics: functions: paths:");
+        facts_of(&left, text, every_label);
+        facts_of(&right, other, every_label);
         same = strcmp((const char *)buf_slice(&left).at, (const char *)buf_slice(&right).at) == 0 ||
                strstr((const char *)buf_slice(&left).at, "unparsable") ||
                strstr((const char *)buf_slice(&right).at, "unparsable");
