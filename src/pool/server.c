@@ -85,12 +85,18 @@ static void hand_over_fakes(struct server *server, struct run *run)
     }
 }
 
+/* A Parse, or an Execute of PREPARE: `about` is the statement that it makes. */
+static bool is_of_statement(const struct owed_entry *entry)
+{
+    return entry->kind == OWED_PARSE || entry->kind == OWED_EXECUTE;
+}
+
 static void forget_skipped(struct server *server)
 {
     struct owed_entry entry;
 
     while (owed_skipped(&server->owed, &entry)) {
-        if (entry.kind == OWED_PARSE && entry.fate != OWED_FAKE && entry.about)
+        if (is_of_statement(&entry) && entry.fate != OWED_FAKE && entry.about)
             prepared_remove(&server->prepared, (uint64_t)(uintptr_t)entry.about);
         /* A statement that was to go is still there, under a name that may be wanted again. */
         server->worn |= entry.kind == OWED_CLOSE && entry.fate == OWED_SWALLOW;
@@ -115,7 +121,7 @@ static bool is_of_its_statements(const struct frame *frame, bool whole,
 static void note_error(struct server *server, const struct owed_entry *completed)
 {
     server_set_unnamed(server, NULL);
-    if (completed->kind == OWED_PARSE && completed->about)
+    if (is_of_statement(completed) && completed->about)
         prepared_remove(&server->prepared, (uint64_t)(uintptr_t)completed->about);
     forget_skipped(server);
 }

@@ -197,6 +197,31 @@ static bool is_followed(const struct shape *shape)
     return shape->nstatements == 1 && shape->set_name && vars_settable(slice_text(shape->set_name));
 }
 
+static bool takes_next(const struct catalog *catalog, const struct shape_ref *ref)
+{
+    const struct catalog_relation *relation =
+        catalog ? catalog_relation(catalog, ref->schema, ref->name) : NULL;
+
+    return !relation || relation->kind != 'r' || relation->inherits || relation->sequences ||
+           relation->triggers || relation->rules || relation->write_calls;
+}
+
+/* What a text writes to decides whether a sequence is used, where it calls for none itself. */
+static bool uses_sequences(const struct session *session, const struct shape *shape)
+{
+    const struct database *database = session->database;
+
+    for (unsigned i = 0; i < shape->nfunctions; i++)
+        if (strcmp(shape->functions[i].name, "nextval") == 0 ||
+            strcmp(shape->functions[i].name, "setval") == 0)
+            return true;
+    for (unsigned i = 0; i < shape->nrefs; i++)
+        if (shape->refs[i].use != REF_READ &&
+            takes_next(database->ddl ? NULL : database->catalog, &shape->refs[i]))
+            return true;
+    return shape->unknown;
+}
+
 void inventory_note(struct session *session, const struct known_shape *known,
                     const struct values *values, enum prepare_use use)
 {
@@ -205,6 +230,8 @@ void inventory_note(struct session *session, const struct known_shape *known,
 
     if (is_followed(shape))
         return;
+    if (leaves & LEAVES_SEQUENCES && !uses_sequences(session, shape))
+        leaves &= ~(unsigned)LEAVES_SEQUENCES;
     for (unsigned i = 0; i < shape->nsettings; i++)
         note_setting(session, &shape->settings[i], values);
     for (unsigned i = 0; i < shape->nfunctions; i++)

@@ -106,8 +106,7 @@ static void put_by_sql(struct load *load, struct statement *statement, struct sl
     write_cstr(load->scratch, own);
     write_u32(load->scratch, 0);
     write_end(load->scratch, begin);
-    owe(load, OWED_EXECUTE, OWED_SWALLOW,
-        slice_is(name, statement->name) ? statement->id : 0);
+    owe(load, OWED_EXECUTE, OWED_SWALLOW, slice_is(name, statement->name) ? statement->id : 0);
     write_target(load->scratch, MSG_CLOSE, 'P', own);
     owe(load, OWED_CLOSE, OWED_SWALLOW, 0);
     write_target(load->scratch, MSG_CLOSE, 'S', own);

@@ -107,6 +107,10 @@ const char CATALOG_QUERY[] =
     " CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_rewrite w WHERE w.ev_class = c.oid"
     " AND w.rulename <> '_RETURN') THEN 'r' ELSE '' END ||"
     " CASE WHEN c.relrowsecurity THEN 's' ELSE '' END ||"
+    " CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid"
+    " AND a.attidentity <> '') OR EXISTS (SELECT FROM pg_catalog.pg_attrdef d"
+    " WHERE d.adrelid = c.oid AND pg_catalog.pg_get_expr(d.adbin, d.adrelid) ~ 'nextval')"
+    " THEN 'q' ELSE '' END ||"
     " CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.confrelid = c.oid"
     " AND k.contype = 'f' AND (k.confdeltype IN ('c', 'n', 'd') OR k.confupdtype IN"
     " ('c', 'n', 'd'))) THEN 'c' ELSE '' END ||"
@@ -206,6 +210,7 @@ static void put_relation(struct catalog *catalog, struct slice schema, struct sl
         .persistence = persistence,
         .inherits = has_mark(marks, 'i'),
         .triggers = has_mark(marks, 't'),
+        .sequences = has_mark(marks, 'q'),
         .rules = has_mark(marks, 'r'),
         .row_security = has_mark(marks, 's'),
         .cascades = has_mark(marks, 'c'),

@@ -25,6 +25,7 @@ struct catalog_relation {
     bool triggers;    /* user triggers other than pgtier's own (names that begin "pgtier_") */
     bool rules;       /* rewrite rules */
     bool row_security;
+    bool sequences;   /* a default of it takes the next of a sequence */
     bool cascades;    /* a foreign key of another table cascades (or sets) from it */
     bool write_calls; /* a default or check calls a function of the user's that may do anything */
     bool read_calls;  /* a policy, view or rule does */

@@ -66,7 +66,7 @@ RUNS = {
                            "PREPARE p AS SELECT 1;\nEXECUTE p;\nDEALLOCATE ALL;\nEXECUTE p;",
     "temporary tables": "CREATE TEMP TABLE mine (a int);\nINSERT INTO mine SELECT generate_series(1, 5);\nSELECT sum(a) FROM mine;\n"
                         "\\d mine\nDROP TABLE mine;\nSELECT * FROM mine;",
-    "a sequence": "CREATE SEQUENCE s START 10;\nSELECT nextval('s');\n\n" + "SELECT currval('s');\nSELECT lastval();\n" * 10 +
+    "a sequence": "SELECT lastval();\nCREATE SEQUENCE s START 10;\nSELECT nextval('s');\n\n" + "SELECT currval('s');\nSELECT lastval();\n" * 10 +
                   "SELECT nextval('s');\nSELECT currval('s');\nDROP SEQUENCE s;",
     "settings of the session": "SET work_mem = '7MB';\nSHOW work_mem;\nSET datestyle = 'German';\nSELECT date '2025-09-17';\n"
                                "RESET ALL;\nSHOW work_mem;\nSET search_path = pg_catalog;\nSELECT current_schemas(true);",

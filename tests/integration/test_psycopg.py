@@ -362,6 +362,8 @@ def test_temporary_table_across_transactions(connect):
 def test_sequence_of_the_session(connect):
     a, b = connect(autocommit=True), connect(autocommit=True)
     a.execute("DROP TABLE IF EXISTS p3_serial; CREATE TABLE p3_serial (id serial, who text)")
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):  # from now on it is known that somebody asks
+        a.execute("SELECT lastval()")
     for n in range(10):
         for who, c in ("a", a), ("b", b):
             c.execute("INSERT INTO p3_serial (who) VALUES (%s)", [who])
