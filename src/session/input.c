@@ -10,7 +10,7 @@
 #include <limits.h>
 #include <stdio.h>
 
-enum { MAX_PARSE = 64 * 1024 * 1024 };
+enum { MAX_PARSE = 64 * 1024 * 1024, SMALL_MAX = 10000 };
 
 static void refuse_message(struct session *session, const char *what)
 {
@@ -160,6 +160,13 @@ static size_t take_single(struct session *session, const struct frame *frame)
     return frame->total;
 }
 
+/* Those that PostgreSQL takes no more than 10 000 bytes of (postgres.c, SocketBackend). */
+static bool is_small(uint8_t type)
+{
+    return type == MSG_SYNC || type == MSG_FLUSH || type == MSG_DESCRIBE || type == MSG_EXECUTE ||
+           type == MSG_CLOSE || type == MSG_TERMINATE;
+}
+
 /* What is odd or large is looked at when its turn comes. */
 static bool may_look_ahead(enum frame_state state, const struct frame *frame)
 {
@@ -185,6 +192,10 @@ static size_t gather(struct session *session, struct slice left)
         }
         if (state == FRAME_BAD || !input_is_known(frame.type)) {
             input_refuse_type(session, left.at[at]);
+            return 0;
+        }
+        if (is_small(frame.type) && frame.total > SMALL_MAX) {
+            refuse_message(session, "invalid message length");
             return 0;
         }
         if (is_copy(frame.type) && at == 0 && !session->request)
@@ -219,6 +230,10 @@ static bool look_at_next(struct session *session, struct slice left, struct fram
 
     if (state == FRAME_NONE)
         return false;
+    if (is_small(frame->type) && frame->total > SMALL_MAX) {
+        refuse_message(session, "invalid message length");
+        return false;
+    }
     if (state != FRAME_BAD && input_is_known(frame->type))
         return true;
     input_refuse_type(session, left.at[0]);

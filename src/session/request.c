@@ -360,7 +360,9 @@ bool request_add(struct session *session, struct request *request, uint32_t at, 
         return add_target(session, message, body);
     case MSG_SYNC:
         request->synced = true;
-        return true;
+        return !body.len;
+    case MSG_FLUSH:
+        return !body.len;
     }
     return true;
 }
