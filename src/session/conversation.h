@@ -251,6 +251,8 @@ struct pool *session_pool(struct session *session, struct node *node);
 /* Messages of a COPY, or the rest of a large message, on their way to the server. */
 void relay_pass(struct session *session, struct slice bytes);
 extern const struct server_events reply_events;
+/* Fails the transaction on its server, for an error of ours that the client hears. */
+void relay_abort(struct session *session);
 /* What a server owes for settings that we put in front. */
 extern const char owed_settings[];
 /* .. for the columns of a statement that it has prepared just now. */

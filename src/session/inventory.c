@@ -167,7 +167,7 @@ static unsigned note_function(struct session *session, const char *name)
     const struct catalog_function *function = catalog ? catalog_function(catalog, name) : NULL;
 
     if (!catalog)
-        return function_trait(name) == FUNCTION_UNLISTED ? LEAVES_TOLD : 0;
+        return function_trait(name) == FUNCTION_UNLISTED ? LEAVES_TOLD | LEAVES_SEQUENCES : 0;
     if (!function)
         return LEAVES_TOLD | LEAVES_SEQUENCES; /* younger than the catalog */
     if (!function->user)

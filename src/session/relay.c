@@ -106,7 +106,8 @@ static void put_by_sql(struct load *load, struct statement *statement, struct sl
     write_cstr(load->scratch, own);
     write_u32(load->scratch, 0);
     write_end(load->scratch, begin);
-    owe(load, OWED_EXECUTE, OWED_SWALLOW, 0);
+    owe(load, OWED_EXECUTE, OWED_SWALLOW,
+        slice_is(name, statement->name) ? statement->id : 0);
     write_target(load->scratch, MSG_CLOSE, 'P', own);
     owe(load, OWED_CLOSE, OWED_SWALLOW, 0);
     write_target(load->scratch, MSG_CLOSE, 'S', own);
@@ -426,6 +427,24 @@ static void load_startup(struct load *load, struct session *session)
     buf_clear(&sql);
 }
 
+/* What is set next is read in this encoding: it is set by itself, and first. */
+static void load_encoding(struct load *load, struct session *session)
+{
+    struct slice name = SLICE("client_encoding");
+    const struct var *wanted = vars_find(&session->vars, name);
+    const struct var *has = vars_find(&load->server->vars, name);
+    struct vars one = {0};
+    struct buf sql = {0};
+
+    if (!wanted || (has && strcmp(wanted->value, has->value) == 0))
+        return;
+    vars_set(&one, name, slice_text(wanted->value), false);
+    if (vars_match_some(&load->server->vars, &one, &sql))
+        load_query(load, &sql);
+    vars_clear(&one);
+    buf_clear(&sql);
+}
+
 /* Makes the server's settings those of the session, ahead of its first message. */
 static void load_settings(struct load *load, struct session *session)
 {
@@ -438,12 +457,16 @@ static void load_settings(struct load *load, struct session *session)
         return;
     if (server->soiled_by && server->soiled_by != session->number) {
         buf_printf(&sql, "RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;");
+        load_query(load, &sql);
+        buf_take(&sql, buf_len(&sql));
         vars_clear(&server->vars);
         server->matched = 0;
         server->soiled_by = 0;
     }
-    if (server->matched != session->wanted)
+    if (server->matched != session->wanted) {
+        load_encoding(load, session);
         vars_match(&server->vars, &session->vars, &sql);
+    }
     if (buf_len(&sql))
         load_query(load, &sql);
     buf_clear(&sql);
@@ -505,8 +528,8 @@ static void unload_channels(struct load *load, struct session *session,
 static const struct message *is_to_compare(const struct session *session,
                                            const struct request *request, struct server *server)
 {
-    if (request->compared || !request->plain || session->status != 'I' || session->midway ||
-        !owed_none(&server->owed) || !request_relies(request))
+    if (request->compared || !request->synced || request->open || session->status == 'E' ||
+        session->midway || !request_relies(request))
         return NULL;
     for (unsigned i = 0; i < request->nmessages; i++) {
         const struct message *message = &request->messages[i];
@@ -536,6 +559,7 @@ enum outcome enter_relay(struct session *session)
     struct server *server = session->take.server;
     struct load load = {.server = server, .scratch = &session->rooms->scratch};
     const struct message *compared;
+    bool first;
     bool replica = session->node->role == NODE_REPLICA;
 
     request->trail.source = replica ? SOURCE_REPLICA : SOURCE_PRIMARY;
@@ -551,14 +575,15 @@ enum outcome enter_relay(struct session *session)
     server->alias = session->pid;
     if (session->notifies)
         server->notifier = session->pid;
+    first = owed_ours(&server->owed);
     /* Behind others of the session the server is as it should be. */
-    if (owed_ours(&server->owed)) {
+    if (first) {
         load_settings(&load, session);
         load_sequences(&load, session, request);
         load_channels(&load, session, request);
         load_begin(&load, session);
     }
-    compared = is_to_compare(session, request, server);
+    compared = first ? is_to_compare(session, request, server) : NULL;
     if (compared) {
         load_comparison(&load, request, compared);
         send_load(&load);
@@ -582,6 +607,21 @@ enum outcome enter_relay(struct session *session)
         outbox_flush(session);
     session_flow(session);
     return request->open ? STEP_ANSWERED : STEP_WAIT;
+}
+
+void relay_abort(struct session *session)
+{
+    struct server *server = session->take.server;
+    struct load load = {.server = server, .scratch = &session->rooms->scratch};
+    size_t begin = write_begin(load.scratch, MSG_EXECUTE);
+
+    write_cstr(load.scratch, SLICE(NOBODY));
+    write_u32(load.scratch, 0);
+    write_end(load.scratch, begin);
+    owe(&load, OWED_EXECUTE, OWED_SWALLOW, 0);
+    put_sync(&load);
+    send_load(&load);
+    session->status = 'E';
 }
 
 void relay_pass(struct session *session, struct slice bytes)

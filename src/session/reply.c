@@ -302,10 +302,13 @@ static void see_columns(struct session *session, struct request *request, struct
 /* What was to be compared is: the request goes on, or is refused before anything of it was sent. */
 static void compared(struct session *session)
 {
-    if (err_is_set(&session->request->err))
+    if (err_is_set(&session->request->err)) {
+        if (session->status == 'T')
+            relay_abort(session);
         steps_failed(session);
-    else
+    } else {
         steps_again(session, STEP_RELAY);
+    }
 }
 
 static void seen(void *owner, uint8_t type, struct slice whole, bool ours)
