@@ -162,6 +162,11 @@ static void load_parse(struct load *load, const struct message *message, struct 
         make_sure(load, message);
         write_parse(load->scratch, slice_text(message->statement->name), parse.text, parse.oids);
         owe(load, OWED_PARSE, OWED_FORWARD, 0);
+    } else if (has(load, message) && load->server->status == 'E' &&
+               !begin_is_end(message->statement->text)) {
+        /* It has failed, and takes nothing more: the server says so. */
+        put(load, whole);
+        owe(load, OWED_PARSE, OWED_FORWARD, 0);
     } else if (has(load, message)) {
         owe(load, OWED_PARSE, OWED_FAKE, 0);
     } else {
@@ -548,7 +553,7 @@ static const struct message *is_to_compare(const struct session *session,
 static void load_comparison(struct load *load, struct request *request,
                             const struct message *message)
 {
-    request->compared = true;
+    request->compared = request->comparing = true;
     make_sure(load, message);
     write_target(load->scratch, MSG_DESCRIBE, 'S', slice_text(message->statement->name));
     owe(load, OWED_DESCRIBE_STATEMENT, OWED_SWALLOW, message->statement->id);
