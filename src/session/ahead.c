@@ -15,7 +15,7 @@ static bool is_on_its_way(const struct session *session, const struct request *r
 {
     return request->waiting && !request->settling && request->at == STEP_RELAY && request->swift &&
            !request->holding && !request->checking && !request->leads && !request->discard &&
-           session->node->role == NODE_PRIMARY;
+           !request->comparing && session->node->role == NODE_PRIMARY;
 }
 
 /* Who listens may have to wait behind each request for what it has sent to itself. */

@@ -77,11 +77,15 @@ static bool leaves(const struct request *request)
            (shape->statements[0] == STATEMENT_COMMIT || shape->statements[0] == STATEMENT_ROLLBACK);
 }
 
+bool begin_is_end(struct slice text)
+{
+    return begins_with(text, "rollback") || begins_with(text, "commit") ||
+           begins_with(text, "abort") || begins_with(text, "end");
+}
+
 bool begin_may_prepare(const struct session *session, struct slice text)
 {
-    return session->begun && session->status == 'E' &&
-           (begins_with(text, "rollback") || begins_with(text, "commit") ||
-            begins_with(text, "abort") || begins_with(text, "end"));
+    return session->begun && session->status == 'E' && begin_is_end(text);
 }
 
 /* No more than the end of the exchange, or of a name. */

@@ -160,6 +160,8 @@ size_t console_take(struct session *session, struct slice left);
 /* True where the request was answered: a lone BEGIN, or the end of a transaction that no server has
  * been told of. A statement in one that has failed is refused: request.err. */
 bool begin_answers(struct session *session, struct request *request);
+/* A statement that a failed transaction still takes. */
+bool begin_is_end(struct slice text);
 /* It ends such a failed transaction, in which nothing else is prepared. */
 bool begin_may_prepare(const struct session *session, struct slice text);
 /* The transaction is over, or is not ours to begin. */

@@ -122,6 +122,9 @@ static void read_prepare(struct session *session, struct message *message, struc
     struct slice rest;
     size_t body;
 
+    /* What the server has of others' making may be of that name. */
+    if (session->pins & PIN_BIT(PIN_PREPARED))
+        return;
     lexer_init(&lexer, text);
     if (!find_behind(&lexer, "prepare", &token) || !fold(&token, &name))
         return;

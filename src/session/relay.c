@@ -4,6 +4,7 @@
 #include "session/inventory.h"
 #include "session/prepare.h"
 #include "wire/frame.h"
+#include "wire/read.h"
 #include "wire/types.h"
 #include "wire/write.h"
 
@@ -151,12 +152,20 @@ static void make_sure(struct load *load, const struct message *message)
         put_parse(load, message->statement, message->named, OWED_SWALLOW);
 }
 
-static void load_parse(struct load *load, const struct message *message)
+static void load_parse(struct load *load, const struct message *message, struct slice whole)
 {
-    if (message->duplicate) {
-        /* The server says that it exists, as it would have of the client's own name. */
+    struct read_parse parse;
+
+    if (message->duplicate && read_parse(slice_skip(whole, FRAME_HEAD), &parse)) {
+        /* The server says that it exists, as it would have of the client's own name, unless there
+         * is more against the text. */
         make_sure(load, message);
-        write_parse(load->scratch, slice_text(message->statement->name), SLICE(""), SLICE(""));
+        write_parse(load->scratch, slice_text(message->statement->name), parse.text, parse.oids);
+        owe(load, OWED_PARSE, OWED_FORWARD, 0);
+    } else if (has(load, message) && load->server->status == 'E' &&
+               !begin_is_end(message->statement->text)) {
+        /* It has failed, and takes nothing more: the server says so. */
+        put(load, whole);
         owe(load, OWED_PARSE, OWED_FORWARD, 0);
     } else if (has(load, message)) {
         owe(load, OWED_PARSE, OWED_FAKE, 0);
@@ -301,7 +310,7 @@ static void load_message(struct load *load, const struct request *request,
 
     switch (message->type) {
     case MSG_PARSE:
-        load_parse(load, message);
+        load_parse(load, message, whole);
         return;
     case MSG_BIND:
         load_bind(load, request, message, whole);
@@ -533,7 +542,7 @@ static const struct message *is_to_compare(const struct session *session,
     for (unsigned i = 0; i < request->nmessages; i++) {
         const struct message *message = &request->messages[i];
 
-        if (message->type == MSG_BIND && message->named &&
+        if (message->type == MSG_BIND && message->named && message->statement &&
             !prepared_has(&server->prepared, message->statement))
             return message;
     }
@@ -544,7 +553,7 @@ static const struct message *is_to_compare(const struct session *session,
 static void load_comparison(struct load *load, struct request *request,
                             const struct message *message)
 {
-    request->compared = true;
+    request->compared = request->comparing = true;
     make_sure(load, message);
     write_target(load->scratch, MSG_DESCRIBE, 'S', slice_text(message->statement->name));
     owe(load, OWED_DESCRIBE_STATEMENT, OWED_SWALLOW, message->statement->id);

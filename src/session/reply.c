@@ -302,6 +302,7 @@ static void see_columns(struct session *session, struct request *request, struct
 /* What was to be compared is: the request goes on, or is refused before anything of it was sent. */
 static void compared(struct session *session)
 {
+    session->request->comparing = false;
     if (err_is_set(&session->request->err)) {
         if (session->status == 'T')
             relay_abort(session);

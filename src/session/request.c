@@ -48,7 +48,7 @@ static void make_new(struct request *request)
     request->later = 0;
     request->open = request->simple = request->synced = request->unread = false;
     request->plain = request->describes = request->unseen = request->spells = false;
-    request->asks_names = request->caused = request->compared = false;
+    request->asks_names = request->caused = request->compared = request->comparing = false;
     request->nqueries = 0;
     request->results = (struct slice){0};
     request->at = 0;
@@ -219,6 +219,7 @@ static bool add_parse(struct session *session, struct message *message, struct s
     message->duplicate = message->named && names_find(&session->names, parse.name);
     if (message->duplicate) {
         message->statement = statement_ref(names_find(&session->names, parse.name));
+        session->changes++; /* which will not come to pass, and is counted as the one that failed */
         return true;
     }
     message->statement = statement_of(&session->database->statements, parse.text, parse.oids,

@@ -84,6 +84,7 @@ struct request {
     bool discard;     /* nothing of it reaches the client */
     bool caused;      /* an error of what was put in front is in `held` */
     bool compared;    /* the columns of its statement */
+    bool comparing;   /* .. are asked for, and nothing of it was sent yet */
     bool renewed;     /* its statement was outdated, and is prepared anew */
     bool passed;      /* a byte of it was handed to the client */
     bool cancelled;   /* a CancelRequest came while a replica was at work */

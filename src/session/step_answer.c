@@ -189,7 +189,7 @@ static bool drop_name(struct session *session, const struct request *request)
 {
     struct deallocate drop;
 
-    if (!request->plain || session->status == 'E' ||
+    if (!request->plain || session->status == 'E' || session->midway ||
         request->text.known->shape->statements[0] != STATEMENT_DEALLOCATE ||
         !deallocate_read(request_text(request), &drop))
         return false;

@@ -116,6 +116,59 @@ static void test_functions(void **state)
     catalog_unref(catalog);
 }
 
+/* What the sources of a user's functions may leave on the session: of all of a name together. */
+static void test_what_functions_leave(void **state)
+{
+    static const char *const rows_of[][7] = {
+        {"f", "harmless", NULL, "v", "", NULL, NULL},
+        {"f", "sets", NULL, "v", "w", "app.tenant app.user", NULL},
+        {"f", "computes", NULL, "s", "wu", "", NULL},
+        {"f", "both", "i", "v", "aw", "a.b", NULL},
+        {"b", "v", "", "set_config", NULL, NULL, NULL},
+    };
+    struct catalog *catalog = catalog_new();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows_of) / sizeof(*rows_of); i++)
+        assert_true(add(catalog, rows_of[i]));
+    catalog_finish(catalog);
+    assert_false(catalog_function(catalog, "harmless")->leaving);
+    assert_true(catalog_function(catalog, "sets")->leaving);
+    assert_false(catalog_function(catalog, "sets")->computed);
+    assert_string_equal(catalog_function(catalog, "sets")->settings, "app.tenant app.user");
+    assert_true(catalog_function(catalog, "computes")->leaving);
+    assert_true(catalog_function(catalog, "computes")->computed);
+    assert_null(catalog_function(catalog, "computes")->settings);
+    assert_true(catalog_function(catalog, "both")->leaving);
+    assert_true(catalog_function(catalog, "both")->aggregate);
+    assert_false(catalog_function(catalog, "set_config")->leaving);
+    assert_null(catalog_function(catalog, "set_config")->settings);
+    catalog_unref(catalog);
+}
+
+static uint64_t digest_of(unsigned from, unsigned to, bool backwards)
+{
+    struct catalog *catalog = catalog_new();
+    uint64_t digest;
+
+    for (unsigned i = from; i < to; i++)
+        assert_true(add(catalog, rows[backwards ? to - 1 - (i - from) : i]));
+    catalog_finish(catalog);
+    digest = catalog_digest(catalog);
+    catalog_unref(catalog);
+    return digest;
+}
+
+/* The same rows in any order are the same catalog; any other row makes it another. */
+static void test_digest(void **state)
+{
+    (void)state;
+    assert_int_equal(digest_of(0, 12, false), digest_of(0, 12, true));
+    assert_int_not_equal(digest_of(0, 12, false), digest_of(0, 11, false));
+    assert_int_not_equal(digest_of(0, 1, false), digest_of(1, 2, false));
+    assert_int_not_equal(digest_of(0, 2, false), digest_of(0, 1, false));
+}
+
 static void test_marks_of_operators(void **state)
 {
     static const char *const rows_of[][7] = {{"o", "t", "w", NULL, NULL, NULL, NULL},
@@ -167,7 +220,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_relations), cmocka_unit_test(test_columns),
         cmocka_unit_test(test_functions), cmocka_unit_test(test_marks_of_operators),
-        cmocka_unit_test(test_bad_rows),
+        cmocka_unit_test(test_bad_rows),  cmocka_unit_test(test_what_functions_leave),
+        cmocka_unit_test(test_digest),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -153,6 +153,111 @@ static void next_fate_is_of_the_one_in_turn(void **state)
     owed_clear(&owed);
 }
 
+static void next_about_is_of_the_one_in_turn(void **state)
+{
+    struct owed owed = {0};
+    struct owed_entry entry;
+    int one, two;
+
+    (void)state;
+    assert_null(owed_next_about(&owed));
+    assert_int_equal(owed_next_kind(&owed), OWED_NO_KIND);
+    owed_add(&owed, OWED_PARSE, OWED_SWALLOW, &one);
+    owed_add(&owed, OWED_BIND, OWED_FORWARD, NULL);
+    owed_add(&owed, OWED_SYNC, OWED_FORWARD, &two);
+    assert_ptr_equal(owed_next_about(&owed), &one);
+    owed_reply(&owed, '1', &entry);
+    assert_null(owed_next_about(&owed));
+    /* What an error skips is passed over. */
+    owed_reply(&owed, 'E', &entry);
+    assert_ptr_equal(owed_next_about(&owed), &two);
+    assert_int_equal(owed_next_kind(&owed), OWED_SYNC);
+    owed_reply(&owed, 'Z', &entry);
+    assert_ptr_equal(entry.about, &two);
+    assert_null(owed_next_about(&owed));
+    owed_clear(&owed);
+}
+
+static void ours_is_what_no_client_waits_for(void **state)
+{
+    struct owed owed = {0};
+    struct owed_entry entry;
+
+    (void)state;
+    assert_true(owed_ours(&owed));
+    owed_add(&owed, OWED_QUERY, OWED_SWALLOW, NULL);
+    owed_add(&owed, OWED_PARSE, OWED_SWALLOW, NULL);
+    owed_add(&owed, OWED_SYNC, OWED_SWALLOW, NULL);
+    assert_true(owed_ours(&owed));
+    owed_add(&owed, OWED_CLOSE, OWED_FAKE, NULL);
+    assert_false(owed_ours(&owed));
+    owed_reply(&owed, 'C', &entry);
+    owed_reply(&owed, 'Z', &entry);
+    owed_reply(&owed, '1', &entry);
+    owed_reply(&owed, 'Z', &entry);
+    assert_true(owed_fake(&owed, &entry));
+    assert_true(owed_ours(&owed) && owed_none(&owed));
+    owed_add(&owed, OWED_SYNC, OWED_SWALLOW, NULL);
+    owed_add(&owed, OWED_QUERY, OWED_FORWARD, NULL);
+    assert_false(owed_ours(&owed));
+    owed_reply(&owed, 'Z', &entry);
+    owed_reply(&owed, 'E', &entry);
+    assert_false(owed_ours(&owed)); /* its Z is still to come */
+    owed_reply(&owed, 'Z', &entry);
+    assert_true(owed_ours(&owed));
+    owed_clear(&owed);
+}
+
+/* A COPY IN that has failed with Syncs on their way: nobody knows what the server owes. */
+static void nothing_doubtful_is_ours(void **state)
+{
+    struct owed owed = {0};
+    struct owed_entry entry;
+
+    (void)state;
+    owed_add(&owed, OWED_EXECUTE, OWED_FORWARD, NULL);
+    owed_add(&owed, OWED_SYNC, OWED_FORWARD, NULL);
+    owed_reply(&owed, 'G', &entry);
+    owed_reply(&owed, 'E', &entry);
+    assert_true(owed.doubtful);
+    owed_add(&owed, OWED_SYNC, OWED_FORWARD, NULL);
+    owed_reply(&owed, 'Z', &entry);
+    assert_true(owed_none(&owed));
+    assert_false(owed_ours(&owed));
+    owed_clear(&owed);
+}
+
+static void awaited_until_it_is_answered_or_skipped(void **state)
+{
+    struct owed owed = {0};
+    struct owed_entry entry;
+    int one, two;
+
+    (void)state;
+    assert_false(owed_awaits(&owed, OWED_PARSE, NULL));
+    owed_add(&owed, OWED_PARSE, OWED_FORWARD, &one);
+    owed_add(&owed, OWED_PARSE, OWED_FAKE, &two);
+    owed_add(&owed, OWED_PARSE, OWED_SWALLOW, &two);
+    owed_add(&owed, OWED_SYNC, OWED_FORWARD, NULL);
+    assert_true(owed_awaits(&owed, OWED_PARSE, &one));
+    assert_true(owed_awaits(&owed, OWED_PARSE, &two));
+    assert_false(owed_awaits(&owed, OWED_PARSE, NULL));
+    assert_false(owed_awaits(&owed, OWED_BIND, &one));
+    owed_reply(&owed, '1', &entry);
+    assert_false(owed_awaits(&owed, OWED_PARSE, &one));
+    assert_true(owed_fake(&owed, &entry));
+    assert_true(owed_awaits(&owed, OWED_PARSE, &two));
+    owed_reply(&owed, 'E', &entry);
+    while (owed_skipped(&owed, &entry))
+        ;
+    assert_false(owed_awaits(&owed, OWED_PARSE, &two));
+    owed_reply(&owed, 'Z', &entry);
+    /* A fake was not sent, and can neither fail nor be skipped by the server. */
+    owed_add(&owed, OWED_PARSE, OWED_FAKE, &one);
+    assert_false(owed_awaits(&owed, OWED_PARSE, &one));
+    owed_clear(&owed);
+}
+
 /* More than the first ring holds, with the head in its middle. */
 static void long_pipelines_keep_their_order(void **state)
 {
@@ -178,6 +283,10 @@ int main(void)
         cmocka_unit_test(conversations_go_as_written),
         cmocka_unit_test(random_conversations_follow_the_rules),
         cmocka_unit_test(next_fate_is_of_the_one_in_turn),
+        cmocka_unit_test(next_about_is_of_the_one_in_turn),
+        cmocka_unit_test(ours_is_what_no_client_waits_for),
+        cmocka_unit_test(nothing_doubtful_is_ours),
+        cmocka_unit_test(awaited_until_it_is_answered_or_skipped),
         cmocka_unit_test(long_pipelines_keep_their_order),
     };
 

@@ -59,6 +59,71 @@ static const struct {
     {"work_mem=1MB;!TimeZone=UTC;statement_timeout=5", "statement_timeout=7",
      "RESET \"work_mem\";SELECT pg_catalog.set_config('statement_timeout','7',false);"},
     {"a=1;b=2;c=3", "b=2", "RESET \"a\";RESET \"c\";"},
+    {"", "a.b.c=1", "SELECT pg_catalog.set_config('a.b.c','1',false);"},
+    {"a.b.c=1", "", "RESET \"a\".\"b\".\"c\";"},
+    {"", "a=\n\t", "SELECT pg_catalog.set_config('a','\n\t',false);"},
+    {"", "a=", "SELECT pg_catalog.set_config('a','',false);"},
+    {"a=", "", "RESET \"a\";"},
+    {"a=1", "A=1", ""},
+    {"a=1", "A=2", "SELECT pg_catalog.set_config('A','2',false);"},
+    /* Who one is may be set last: not everybody may set everything. */
+    {"", "role=r;a=1",
+     "SELECT pg_catalog.set_config('a','1',false);"
+     "SELECT pg_catalog.set_config('role','r',false);"},
+    {"", "ROLE=r;session_authorization=s;a=1",
+     "SELECT pg_catalog.set_config('a','1',false);"
+     "SELECT pg_catalog.set_config('session_authorization','s',false);"
+     "SELECT pg_catalog.set_config('ROLE','r',false);"},
+    /* .. and must be oneself again before anything else. */
+    {"role=r;a=1", "", "RESET SESSION AUTHORIZATION;RESET ROLE;RESET \"a\";"},
+    {"session_authorization=s;role=r", "", "RESET SESSION AUTHORIZATION;RESET ROLE;"},
+    {"role=r;a=1", "role=r;a=2",
+     "RESET SESSION AUTHORIZATION;RESET ROLE;SELECT pg_catalog.set_config('a','2',false);"
+     "SELECT pg_catalog.set_config('role','r',false);"},
+    {"role=r", "role=s",
+     "RESET SESSION AUTHORIZATION;RESET ROLE;"
+     "SELECT pg_catalog.set_config('role','s',false);"},
+    {"session_authorization=s;role=r;a=1", "session_authorization=s;a=1",
+     "RESET SESSION AUTHORIZATION;RESET ROLE;"
+     "SELECT pg_catalog.set_config('session_authorization','s',false);"},
+    {"role=r;a=1", "role=r;a=1", ""},
+    {"a=1", "a=1;role=r", "SELECT pg_catalog.set_config('role','r',false);"},
+    /* What the server tells of who one is was not set by us. */
+    {"!session_authorization=app", "a=1", "SELECT pg_catalog.set_config('a','1',false);"},
+};
+
+/* .. of those that are wanted alone. */
+static const struct {
+    const char *server, *wanted, *sql;
+} some[] = {
+    {"a=1;b=2", "", ""},
+    {"a=1;b=2", "b=2", ""},
+    {"a=1;b=2", "b=3", "SELECT pg_catalog.set_config('b','3',false);"},
+    {"role=r;a=1", "c=3", "SELECT pg_catalog.set_config('c','3',false);"},
+    {"role=r", "role=s;c=3",
+     "SELECT pg_catalog.set_config('c','3',false);"
+     "SELECT pg_catalog.set_config('role','s',false);"},
+};
+
+static const struct {
+    const char *server;
+    bool hurried;
+} hurries[] = {
+    {"", false},
+    {"statement_timeout=0", false},
+    {"statement_timeout=1", true},
+    {"statement_timeout=199", true},
+    {"statement_timeout=200", false},
+    {"statement_timeout=10ms", true},
+    {"statement_timeout=500ms", false},
+    {"statement_timeout=1s", false},
+    {"statement_timeout=1min", false},
+    {"statement_timeout=abc", false},
+    {"statement_timeout=", false},
+    {"STATEMENT_TIMEOUT=5", true},
+    {"lock_timeout=5", false},
+    /* Not set by us: it is the server's own for everybody. */
+    {"!statement_timeout=5", false},
 };
 
 static void matching(void **state)
@@ -99,6 +164,63 @@ static void sql_is_appended(void **state)
     assert_true(slice_is(buf_slice(&sql), "SELECT 1;RESET \"a\";"));
     buf_clear(&sql);
     vars_clear(&server);
+}
+
+static void matching_some(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(some) / sizeof(*some); i++) {
+        struct vars server = {0}, wanted = {0};
+        struct buf sql = {0};
+        char text[512];
+        bool differs;
+
+        fill_server(&server, some[i].server);
+        fill(&wanted, some[i].wanted);
+        differs = vars_match_some(&server, &wanted, &sql);
+        snprintf(text, sizeof(text), "%.*s", (int)buf_len(&sql),
+                 sql.at ? (const char *)buf_slice(&sql).at : "");
+        assert_string_equal(text, some[i].sql);
+        assert_int_equal(differs, *some[i].sql != '\0');
+        assert_false(vars_match_some(&server, &wanted, &sql));
+        buf_clear(&sql);
+        vars_clear(&server);
+        vars_clear(&wanted);
+    }
+}
+
+static void hurrying(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(hurries) / sizeof(*hurries); i++) {
+        struct vars server = {0};
+
+        fill_server(&server, hurries[i].server);
+        if (vars_hurried(&server) != hurries[i].hurried)
+            fail_msg("%s", hurries[i].server);
+        vars_clear(&server);
+    }
+}
+
+static void copying(void **state)
+{
+    struct vars from = {0}, to = {0};
+
+    (void)state;
+    fill_server(&from, "!TimeZone=UTC;a=1");
+    fill_server(&to, "b=2");
+    vars_copy(&to, &from);
+    assert_int_equal(to.count, 2);
+    assert_string_equal(vars_find(&to, SLICE("a"))->value, "1");
+    assert_true(vars_find(&to, SLICE("a"))->ours);
+    assert_false(vars_find(&to, SLICE("a"))->reported);
+    assert_true(vars_find(&to, SLICE("TimeZone"))->reported);
+    assert_null(vars_find(&to, SLICE("b")));
+    vars_clear(&from);
+    assert_string_equal(vars_find(&to, SLICE("TimeZone"))->value, "UTC");
+    vars_copy(&to, &from);
+    assert_int_equal(to.count, 0);
+    vars_clear(&to);
 }
 
 static void set_find_remove(void **state)
@@ -176,7 +298,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(matching),        cmocka_unit_test(sql_is_appended),
         cmocka_unit_test(set_find_remove), cmocka_unit_test(hashing),
-        cmocka_unit_test(settable),
+        cmocka_unit_test(settable),        cmocka_unit_test(matching_some),
+        cmocka_unit_test(hurrying),        cmocka_unit_test(copying),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
