@@ -72,6 +72,8 @@ static void see_error(struct session *session, struct request *request, struct s
         if (is_for_good(code) && request->has_text &&
             !slice_is(read_error_field(body, 'R'), "RevalidateCachedQuery"))
             request->text.known->not_on_standby = true;
+        if (is_outdated(body))
+            request_renew(session, request, !request_relies(request));
         throw_away(request);
         return;
     }
