@@ -91,6 +91,12 @@ void inventory_clear(struct session *session)
     session->inventory = NULL;
 }
 
+void inventory_lost(struct session *session)
+{
+    if (inventory_is_out(session))
+        inventory_clear(session);
+}
+
 bool inventory_is_out(const struct session *session)
 {
     return session->inventory && session->inventory->out;

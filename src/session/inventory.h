@@ -39,4 +39,6 @@ bool inventory_seen(struct session *session, const void *about, uint8_t type, st
 /* The answer is whole, where `about` is what it was owed for: settings and pins are as the server
  * says; of anything else it is no news. */
 void inventory_taken(struct session *session, const void *about);
+/* Its server is gone, and the answer with it. */
+void inventory_lost(struct session *session);
 void inventory_clear(struct session *session);

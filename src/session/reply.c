@@ -455,10 +455,12 @@ static void bytes(void *owner, uint8_t type, struct slice run)
 /* Its transaction begins anew elsewhere. */
 static void begin_again(struct session *session, const struct request *request)
 {
-    if (!request->snapshot)
+    if (!request->snapshot && (!is_from_replica(session) || owed_none(&session->take.server->owed)))
         return;
-    session->begun = true;
+    /* What rides behind it would keep the replica. */
+    session->begun |= request->snapshot;
     pool_drop(&session->take);
+    inventory_lost(session);
     session->node = NULL;
 }
 
@@ -544,6 +546,7 @@ static void lost(void *owner, struct slice fatal)
     struct err err;
 
     pool_drop(&session->take);
+    inventory_lost(session);
     session->node = NULL;
     if (replica && request && request->moves && !request->passed) {
         throw_away(request);
