@@ -30,6 +30,8 @@ void plan_on_primary(struct plan *plan, enum plan_reason reason);
 void plan_uncached(struct plan *plan, enum plan_reason reason);
 /* Both: on the primary and not cached. */
 void plan_apart(struct plan *plan, enum plan_reason reason);
+/* Both, and bound to the primary for what it does beside reading and writing rows. */
+void plan_bound(struct plan *plan, enum plan_reason reason);
 /* A write that nobody can bound. */
 void plan_everything(struct plan *plan, enum plan_reason reason);
 /* A read of one knows not what. */

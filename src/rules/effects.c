@@ -12,8 +12,11 @@
 enum effect {
     READS,           /* rows of the relations it names, nothing else */
     CHANGES,         /* rows of the relations it names; resolve.c bounds it */
-    TOUCHES_NOTHING, /* bound to the primary, and no row of anybody's is another one after it */
-    CHANGES_EVERYTHING
+    TOUCHES_NOTHING, /* bound to its session's server, and no row of anybody's is another one after
+                      */
+    IS_BOUND,        /* .. and to the primary, even in a transaction that writes nothing */
+    CHANGES_EVERYTHING,
+    MAY_DO_ANYTHING
 };
 
 struct kind_effect {
@@ -46,18 +49,24 @@ static const struct kind_effect EFFECTS[STATEMENT_KIND_COUNT] = {
     [STATEMENT_DECLARE] = {TOUCHES_NOTHING, PLAN_TRANSACTION},
     /* What the cursor's query may change is pending since DECLARE, until the transaction ends. */
     [STATEMENT_FETCH] = {TOUCHES_NOTHING, PLAN_TRANSACTION},
-    [STATEMENT_LISTEN] = {TOUCHES_NOTHING, PLAN_SESSION},
-    [STATEMENT_NOTIFY] = {TOUCHES_NOTHING, PLAN_SESSION},
-    [STATEMENT_LOCK] = {TOUCHES_NOTHING, PLAN_LOCKS},
-    [STATEMENT_LOAD] = {TOUCHES_NOTHING, PLAN_SESSION},
-    [STATEMENT_TWO_PHASE] = {CHANGES_EVERYTHING, PLAN_TRANSACTION},
-    [STATEMENT_DO] = {CHANGES_EVERYTHING, PLAN_UNKNOWN},
-    [STATEMENT_CALL] = {CHANGES_EVERYTHING, PLAN_UNKNOWN},
+    [STATEMENT_LISTEN] = {IS_BOUND, PLAN_SESSION},
+    [STATEMENT_NOTIFY] = {IS_BOUND, PLAN_SESSION},
+    [STATEMENT_LOCK] = {IS_BOUND, PLAN_LOCKS},
+    [STATEMENT_LOAD] = {IS_BOUND, PLAN_SESSION},
+    [STATEMENT_TWO_PHASE] = {MAY_DO_ANYTHING, PLAN_TRANSACTION},
+    [STATEMENT_DO] = {MAY_DO_ANYTHING, PLAN_UNKNOWN},
+    [STATEMENT_CALL] = {MAY_DO_ANYTHING, PLAN_UNKNOWN},
     [STATEMENT_DDL] = {CHANGES_EVERYTHING, PLAN_WRITE},
-    [STATEMENT_MAINTENANCE] = {TOUCHES_NOTHING, PLAN_WRITE},
-    [STATEMENT_UTILITY] = {CHANGES_EVERYTHING, PLAN_UNKNOWN},
+    [STATEMENT_MAINTENANCE] = {IS_BOUND, PLAN_WRITE},
+    [STATEMENT_UTILITY] = {MAY_DO_ANYTHING, PLAN_UNKNOWN},
     [STATEMENT_UNPARSABLE] = {CHANGES_EVERYTHING, PLAN_UNPARSABLE},
 };
+
+static void may_do_anything(struct plan *plan, enum plan_reason reason)
+{
+    plan_bound(plan, reason);
+    plan_everything(plan, reason);
+}
 
 static void take_statement(struct plan *plan, enum statement_kind kind)
 {
@@ -74,8 +83,14 @@ static void take_statement(struct plan *plan, enum statement_kind kind)
     case TOUCHES_NOTHING:
         plan_apart(plan, effect->reason);
         break;
+    case IS_BOUND:
+        plan_bound(plan, effect->reason);
+        break;
     case CHANGES_EVERYTHING:
         plan_everything(plan, effect->reason);
+        break;
+    case MAY_DO_ANYTHING:
+        may_do_anything(plan, effect->reason);
         break;
     }
 }
@@ -91,7 +106,8 @@ static bool has_write_ref(const struct shape *shape)
 static bool touches_nothing(const struct shape *shape)
 {
     for (unsigned i = 0; i < shape->nstatements; i++)
-        if (EFFECTS[shape->statements[i]].effect == TOUCHES_NOTHING)
+        if (EFFECTS[shape->statements[i]].effect == TOUCHES_NOTHING ||
+            EFFECTS[shape->statements[i]].effect == IS_BOUND)
             return true;
     return false;
 }
@@ -103,7 +119,7 @@ static void take_statements(struct plan *plan)
     for (unsigned i = 0; i < shape->nstatements; i++)
         take_statement(plan, (enum statement_kind)shape->statements[i]);
     if (shape->unknown)
-        plan_everything(plan, PLAN_UNKNOWN);
+        may_do_anything(plan, PLAN_UNKNOWN);
     if (shape->transaction)
         plan_apart(plan, PLAN_TRANSACTION);
     if (shape->session)
@@ -126,7 +142,7 @@ static void take_user_function(struct plan *plan, const struct catalog_function 
     if (found->user_volatility == 'i')
         plan_anything(plan, PLAN_USER_FUNCTION); /* that it reads nothing is its maker's word */
     else
-        plan_everything(plan, PLAN_USER_FUNCTION);
+        may_do_anything(plan, PLAN_USER_FUNCTION);
 }
 
 /* One that the table does not list, by the worst that the catalog says of the name. */
@@ -137,7 +153,7 @@ static void take_unlisted(struct plan *plan, const struct catalog_function *foun
     if (found && found->volatility == 's')
         plan_anything(plan, PLAN_TIME);
     else
-        plan_everything(plan, found ? PLAN_VOLATILE : PLAN_USER_FUNCTION);
+        may_do_anything(plan, found ? PLAN_VOLATILE : PLAN_USER_FUNCTION);
 }
 
 static void take_builtin(struct plan *plan, const char *name, const struct catalog_function *found)
@@ -150,11 +166,11 @@ static void take_builtin(struct plan *plan, const char *name, const struct catal
     case FUNCTION_MOVING:
         plan_uncached(plan, PLAN_TIME);
         break;
-    case FUNCTION_VOLATILE:
-        plan_apart(plan, PLAN_VOLATILE);
+    case FUNCTION_BOUND:
+        plan_bound(plan, PLAN_VOLATILE);
         break;
     case FUNCTION_WRITES:
-        plan_everything(plan, PLAN_VOLATILE);
+        may_do_anything(plan, PLAN_VOLATILE);
         break;
     case FUNCTION_UNLISTED:
         take_unlisted(plan, found);
@@ -206,7 +222,7 @@ static void take_function(struct plan *plan, const struct shape_function *functi
     if (is_aggregate(function, found))
         plan_memory(plan)->aggregates = true;
     if (function->schema && !ours && (!found || !found->user)) {
-        plan_everything(plan, PLAN_USER_FUNCTION);
+        may_do_anything(plan, PLAN_USER_FUNCTION);
         return;
     }
     if (!ours && found && found->user)

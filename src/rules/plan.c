@@ -23,6 +23,12 @@ void plan_apart(struct plan *plan, enum plan_reason reason)
     plan_uncached(plan, reason);
 }
 
+void plan_bound(struct plan *plan, enum plan_reason reason)
+{
+    plan->bound = true;
+    plan_apart(plan, reason);
+}
+
 void plan_everything(struct plan *plan, enum plan_reason reason)
 {
     plan->read = false;

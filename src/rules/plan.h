@@ -81,7 +81,9 @@ struct plan {
                         transaction or session (BEGIN, SET, LISTEN, NOTIFY, FETCH, VACUUM) and what
                         locks (FOR UPDATE, LOCK): they touch no cell, and `primary` keeps them there */
     bool everything; /* a write that nobody can bound: touches (database, *) */
-    bool anything;   /* a read whose relations are not all certain: depends on (database, any) */
+    bool bound;    /* on a standby it is something else, or nothing, even where nothing is written:
+                      NOTIFY, an advisory lock, what a user's function may do */
+    bool anything; /* a read whose relations are not all certain: depends on (database, any) */
     enum plan_reason primary;  /* why only on the primary, NONE: may run on a standby */
     enum plan_reason uncached; /* why not cached whatever the values, NONE: the operation decides */
     void *memory;              /* private */

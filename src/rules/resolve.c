@@ -195,17 +195,20 @@ static void resolve_uncertain(struct plan *plan, const struct shape_ref *ref,
      * is unlogged or foreign has no LSN. */
     if (!found || found->persistence != 'p' || strchr("Sf", found->kind))
         plan_on_primary(plan, plan->catalog ? PLAN_RELATION : PLAN_NO_CATALOG);
+    plan->bound |= found && (found->persistence == 'u' || found->kind == 'S');
 }
 
 static void resolve_read(struct plan *plan, struct plan_ref *ref,
                          const struct catalog_relation *found)
 {
-    if (found && found->read_calls)
+    if (found && found->read_calls) {
+        plan_bound(plan, PLAN_USER_FUNCTION);
         plan_everything(plan, PLAN_USER_FUNCTION);
-    else if (!ref->certain)
+    } else if (!ref->certain) {
         resolve_uncertain(plan, ref->ref, found);
-    else if (found->row_security)
+    } else if (found->row_security) {
         plan_anything(plan, PLAN_ROW_SECURITY); /* a policy may read other relations */
+    }
     if (ref->ref->locked)
         plan_apart(plan, PLAN_LOCKS);
     ref->alone = plan->shape->plain && plan->shape->nrefs == 1 && plan->shape->nstatements == 1 &&

@@ -24,10 +24,41 @@ static bool begins_with(struct slice text, const char *word)
     return token.kind == TOKEN_WORD && slice_is_nocase(token.all, word);
 }
 
+static void leave_opening(struct session *session)
+{
+    if (session->opening)
+        known_shape_unref(session->opening);
+    session->opening = NULL;
+}
+
 void begin_forget(struct session *session)
 {
     buf_clear(&session->begin);
     session->begun = session->snapshot = false;
+    leave_opening(session);
+}
+
+void begin_opens(struct session *session, const struct request *request, bool replica)
+{
+    leave_opening(session);
+    if (replica)
+        session->opening = known_shape_ref(request->text.known);
+}
+
+bool begin_refuses(struct session *session, struct request *request)
+{
+    if (!session->opening || session->status != 'T' ||
+        !(request->bound || request->unseen || request->unread))
+        return false;
+    session->opening->not_to_open = true;
+    err_set(&request->err, "40001",
+            "could not serialize access due to a statement that only the primary can run");
+    err_detail(&request->err, "The transaction reads from a replica.");
+    err_hint(&request->err, "The transaction might succeed if retried: those that begin like it "
+                            "live on the primary from now on.");
+    if (!session->midway)
+        relay_abort(session);
+    return true;
 }
 
 static bool put_off(struct session *session, struct request *request)

@@ -88,11 +88,12 @@ struct session {
     struct buf begin; /* the text of the BEGIN that began the transaction, while it may be needed */
     bool begun;       /* .. which no server has been told yet */
     bool snapshot;    /* READ ONLY and REPEATABLE READ: may live on a replica */
-    bool midway;      /* extended messages went out that no Sync has ended */
-    bool skipping;    /* an error of ours: everything up to the Sync is passed over */
-    bool copying;     /* the server takes CopyData */
-    bool copy_failed; /* .. and has said why it takes no more */
-    bool copy_extended; /* .. from an Execute */
+    struct known_shape *opening; /* it does, since this first statement; referenced */
+    bool midway;                 /* extended messages went out that no Sync has ended */
+    bool skipping;               /* an error of ours: everything up to the Sync is passed over */
+    bool copying;                /* the server takes CopyData */
+    bool copy_failed;            /* .. and has said why it takes no more */
+    bool copy_extended;          /* .. from an Execute */
     /* From one ReadyForQuery to the next: how many Parses and Closes went out and came back. */
     unsigned changes, changes_done;
     bool exchange_failed, parse_failed;
@@ -164,6 +165,11 @@ bool begin_answers(struct session *session, struct request *request);
 bool begin_is_end(struct slice text);
 /* It ends such a failed transaction, in which nothing else is prepared. */
 bool begin_may_prepare(const struct session *session, struct slice text);
+/* The first statement has gone to a replica, or to the primary, where the transaction stays. */
+void begin_opens(struct session *session, const struct request *request, bool replica);
+/* What a standby cannot do as it is meant, in a transaction that lives on one: request.err, which
+ * asks for the transaction again, and the next one that begins like it is the primary's. */
+bool begin_refuses(struct session *session, struct request *request);
 /* The transaction is over, or is not ours to begin. */
 void begin_forget(struct session *session);
 

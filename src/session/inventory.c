@@ -373,8 +373,10 @@ static void add_unlisted(struct session *session, struct vars *names)
     add_dotted(names, &session->startup);
 }
 
-static bool is_due(const struct inventory *inventory)
+bool inventory_is_due(const struct session *session)
 {
+    const struct inventory *inventory = session->inventory;
+
     return inventory && !inventory->out &&
            (inventory->doubts & LEAVES_TOLD || inventory->names.count);
 }
@@ -492,7 +494,7 @@ void inventory_end(struct session *session, bool failed)
     keep_locals(session);
     keep_sequences(session);
     pin_lasting(session);
-    if (!is_due(inventory)) {
+    if (!inventory_is_due(session)) {
         if (!inventory->out)
             inventory_clear(session);
         return;
@@ -524,7 +526,7 @@ static bool may_ride(const struct request *request)
 
 void inventory_ride(struct session *session, const struct request *request, struct buf *out)
 {
-    if (is_due(session->inventory) && may_ride(request) && session->status == 'I' &&
+    if (inventory_is_due(session) && may_ride(request) && session->status == 'I' &&
         !session->midway)
         ask(session, out);
 }

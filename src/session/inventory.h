@@ -32,6 +32,8 @@ void inventory_ride(struct session *session, const struct request *request, stru
 /* What it rode behind is sent once more: so is the question. */
 void inventory_again(struct session *session);
 
+/* There is something to ask when the transaction ends. */
+bool inventory_is_due(const struct session *session);
 /* The answer is on its way. */
 bool inventory_is_out(const struct session *session);
 /* A message of the answer, where `about` is what it was owed for. False: of something else. */

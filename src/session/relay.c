@@ -504,10 +504,12 @@ static void load_sequences(struct load *load, struct session *session,
 }
 
 /* The server's first of the transaction. */
-static void load_begin(struct load *load, struct session *session)
+static void load_begin(struct load *load, struct session *session, const struct request *request,
+                       bool replica)
 {
     if (!session->begun)
         return;
+    begin_opens(session, request, replica);
     load_query(load, &session->begin);
     session->begun = false;
 }
@@ -589,7 +591,7 @@ enum outcome enter_relay(struct session *session)
         load_settings(&load, session);
         load_sequences(&load, session, request);
         load_channels(&load, session, request);
-        load_begin(&load, session);
+        load_begin(&load, session, request, replica);
     }
     compared = first ? is_to_compare(session, request, server) : NULL;
     if (compared) {

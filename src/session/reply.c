@@ -455,12 +455,10 @@ static void bytes(void *owner, uint8_t type, struct slice run)
 /* Its transaction begins anew elsewhere. */
 static void begin_again(struct session *session, const struct request *request)
 {
-    if (!request->snapshot && (!is_from_replica(session) || owed_none(&session->take.server->owed)))
+    if (!request->snapshot)
         return;
-    /* What rides behind it would keep the replica. */
-    session->begun |= request->snapshot;
+    session->begun = true;
     pool_drop(&session->take);
-    inventory_lost(session);
     session->node = NULL;
 }
 
@@ -501,15 +499,28 @@ static void ready(void *owner, uint8_t status)
         steps_answered(session);
 }
 
+/* Outside of transactions a replica is nobody's: what comes next may write. */
+static bool is_stranded(const struct session *session)
+{
+    return is_from_replica(session) && session->pins && session->status == 'I' &&
+           !session->request && !inventory_is_out(session);
+}
+
 static void ready_ours(void *owner, const void *about)
 {
     struct session *session = owner;
+    struct err err;
 
     if (about == owed_columns && session->request) {
         compared(session);
         return;
     }
     inventory_taken(session, about);
+    if (is_stranded(session)) {
+        err_set(&err, "08006", "what a transaction has left on a replica could not be found out");
+        session_fatal(session, &err);
+        return;
+    }
     if (session->request && !session->request->settling)
         return;
     session_part(session);

@@ -65,6 +65,7 @@ struct request {
     bool notifies;       /* NOTIFY is */
     bool asks_channels;  /* pg_listening_channels is */
     bool asks_sequences; /* for what an earlier nextval of this session was */
+    bool bound;          /* not to be done in a transaction that lives on a replica */
     bool snapshot;       /* the first of a transaction that may live on a replica */
     bool moves;          /* to whatever node was chosen for it: its session held no server */
     bool ddl;            /* may change the catalog */

@@ -126,7 +126,7 @@ static void closed(void *owner)
     inventory_clear(session);
     names_clear(&session->names);
     buf_clear(&session->input);
-    buf_clear(&session->begin);
+    begin_forget(session);
     buf_clear(&session->unlistens);
     mem_free(session->user);
     mem_free(session);

@@ -159,11 +159,26 @@ static bool is_swift(const struct shape *shape)
     return true;
 }
 
+/* Of a transaction on a replica: what is left there when it ends, or goes on there behind it. */
+static bool outlives(const struct request *request, const struct shape *shape)
+{
+    bool ends = holds(shape, STATEMENT_COMMIT) || holds(shape, STATEMENT_ROLLBACK);
+
+    return shape->leaves & LEAVES_CURSORS ||
+           (ends && (request->nqueries > 1 || shape->nstatements > 1 || shape->chain));
+}
+
 static void judge_one(struct session *session, struct request *request, struct known_shape *known,
                       const struct values *values)
 {
     const struct plan *plan = database_plan(session->database, known);
 
+    /* What is refused leaves nothing. */
+    if (session->opening && session->status == 'T' &&
+        (plan->bound || outlives(request, known->shape))) {
+        request->bound = true;
+        return;
+    }
     inventory_note(session, known, values, request->messages[0].use);
     note_code(session, request, known->shape);
     if (known->shape->asks_sequences)
@@ -207,7 +222,8 @@ static bool takes_snapshot(const struct session *session, const struct request *
     return session->begun && session->snapshot && !session->serializable &&
            session->status == 'T' && request->plain && !request->write && request->has_text &&
            request->text.known->shape->nstatements == 1 && !request->text.known->not_on_standby &&
-           !session->odd_transaction && !session->pins;
+           !request->text.known->not_to_open && !session->odd_transaction && !session->pins &&
+           !inventory_is_due(session);
 }
 
 /* What of the session and of the request's form stands against cache and replica. */
@@ -228,7 +244,8 @@ static void judge_form(struct session *session, struct request *request)
         refuse_both(request, PLAN_BATCH);
     else if (!request->plain)
         refuse_both(request, PLAN_PROTOCOL);
-    else if (session->take.server || session->serializable || request->asks_channels)
+    else if (session->take.server || session->serializable || request->asks_channels ||
+             inventory_is_due(session))
         refuse_replica(request, PLAN_SESSION);
     else if (request->has_text && request->text.known->not_on_standby)
         refuse_replica(request, PLAN_NOT_ON_STANDBY);
@@ -262,6 +279,8 @@ enum outcome enter_judge(struct session *session)
     }
     request->unread |= session->blind && request->nqueries;
     request->write |= request->unread;
+    if (begin_refuses(session, request))
+        return STEP_FAILED;
     if (request->unseen || request->unread) {
         inventory_note_unread(session);
         note_unread_code(session, request);

@@ -25,19 +25,20 @@ static const char *const stable[] = {
     "to_tsquery", "to_tsvector", "ts_headline", "websearch_to_tsquery", "xml_is_well_formed",
 };
 
-/* Depend on the time, the session, the server or the catalog. So may what reads dates and times from
+/* Depend on the time, the session, the server, the catalog or chance. So may what reads dates and times from
  * text that is not seen ('now'), or puts a zone to a time without a day (today's summer time). */
 static const char *const moving[] = {
-    "aclexplode", "age", "col_description", "current_database", "current_schema", "current_schemas",
-    "current_user", "date", "format_type", "get_current_ts_config",
-    "getdatabaseencoding", "getpgusername", "has_any_column_privilege", "has_column_privilege",
-    "has_database_privilege", "has_foreign_data_wrapper_privilege", "has_function_privilege",
-    "has_language_privilege", "has_parameter_privilege", "has_schema_privilege",
-    "has_sequence_privilege", "has_server_privilege", "has_table_privilege",
-    "has_tablespace_privilege", "has_type_privilege", "inet_client_addr", "inet_client_port",
-    "inet_server_addr", "inet_server_port", "json_populate_record", "json_populate_recordset",
-    "jsonb_populate_record", "jsonb_populate_recordset", "mxid_age", "now", "obj_description",
-    "oidvectortypes", "pg_backend_pid", "pg_basetype", "pg_char_to_encoding", "pg_client_encoding",
+    "aclexplode", "age", "array_sample", "array_shuffle", "clock_timestamp", "col_description",
+    "current_database", "current_query", "current_schema", "current_schemas", "current_user",
+    "date", "format_type", "gen_random_uuid", "get_current_ts_config", "getdatabaseencoding",
+    "getpgusername", "has_any_column_privilege", "has_column_privilege", "has_database_privilege",
+    "has_foreign_data_wrapper_privilege", "has_function_privilege", "has_language_privilege",
+    "has_parameter_privilege", "has_schema_privilege", "has_sequence_privilege",
+    "has_server_privilege", "has_table_privilege", "has_tablespace_privilege", "has_type_privilege",
+    "inet_client_addr", "inet_client_port", "inet_server_addr", "inet_server_port",
+    "json_populate_record", "json_populate_recordset", "jsonb_populate_record",
+    "jsonb_populate_recordset", "mxid_age", "now", "obj_description", "oidvectortypes",
+    "pg_backend_pid", "pg_basetype", "pg_char_to_encoding", "pg_client_encoding",
     "pg_collation_is_visible", "pg_column_compression", "pg_column_is_updatable", "pg_column_size",
     "pg_column_toast_chunk_id", "pg_conf_load_time", "pg_conversion_is_visible",
     "pg_current_snapshot", "pg_cursor", "pg_describe_object", "pg_encoding_to_char",
@@ -56,45 +57,44 @@ static const char *const moving[] = {
     "pg_options_to_table", "pg_postmaster_start_time", "pg_prepared_statement",
     "pg_relation_filenode", "pg_relation_filepath", "pg_relation_is_publishable",
     "pg_relation_is_updatable", "pg_sequence_parameters", "pg_settings_get_flags",
-    "pg_show_all_settings", "pg_stat_get_activity", "pg_statistics_obj_is_visible",
-    "pg_table_is_visible", "pg_tablespace_databases", "pg_tablespace_location",
-    "pg_timezone_abbrevs", "pg_timezone_names", "pg_trigger_depth", "pg_ts_config_is_visible",
-    "pg_ts_dict_is_visible", "pg_ts_parser_is_visible", "pg_ts_template_is_visible",
-    "pg_type_is_visible", "pg_typeof", "row_security_active", "session_user", "shobj_description",
-    "statement_timestamp", "time", "timestamp", "timestamptz", "timetz", "timezone", "to_regclass",
-    "to_regcollation", "to_regnamespace", "to_regoper", "to_regoperator", "to_regproc",
-    "to_regprocedure", "to_regrole", "to_regtype", "transaction_timestamp", "txid_current_snapshot",
-    "version",
+    "pg_show_all_settings", "pg_sleep", "pg_sleep_for", "pg_sleep_until", "pg_stat_get_activity",
+    "pg_statistics_obj_is_visible", "pg_table_is_visible", "pg_tablespace_databases",
+    "pg_tablespace_location", "pg_timezone_abbrevs", "pg_timezone_names", "pg_trigger_depth",
+    "pg_ts_config_is_visible", "pg_ts_dict_is_visible", "pg_ts_parser_is_visible",
+    "pg_ts_template_is_visible", "pg_type_is_visible", "pg_typeof", "random", "random_normal",
+    "row_security_active", "session_user", "shobj_description", "statement_timestamp", "time",
+    "timeofday", "timestamp", "timestamptz", "timetz", "timezone", "to_regclass", "to_regcollation",
+    "to_regnamespace", "to_regoper", "to_regoperator", "to_regproc", "to_regprocedure",
+    "to_regrole", "to_regtype", "transaction_timestamp", "txid_current_snapshot", "uuidv4",
+    "uuidv7", "version",
 };
 
-/* Are not the same twice, or act on something else than rows. */
+/* Tell of, or act on, the one server that they run on: a standby is another one. */
 static const char *const volatiles[] = {
-    "array_sample", "array_shuffle", "bernoulli", "clock_timestamp", "current_query", "current_setting", "currval",
-    "gen_random_uuid", "lastval", "lo_close", "lo_get", "lo_lseek", "lo_lseek64", "lo_open",
-    "lo_tell", "lo_tell64", "loread", "nextval", "pg_advisory_lock", "pg_advisory_lock_shared",
-    "pg_advisory_unlock", "pg_advisory_unlock_all", "pg_advisory_unlock_shared",
-    "pg_advisory_xact_lock", "pg_advisory_xact_lock_shared", "pg_backup_start",
-    "pg_backup_start_time", "pg_backup_stop", "pg_blocking_pids", "pg_cancel_backend",
-    "pg_collation_actual_version", "pg_control_checkpoint", "pg_control_init",
+    "bernoulli", "current_setting", "currval", "lastval", "lo_close", "lo_get", "lo_lseek",
+    "lo_lseek64", "lo_open", "lo_tell", "lo_tell64", "loread", "nextval", "pg_advisory_lock",
+    "pg_advisory_lock_shared", "pg_advisory_unlock", "pg_advisory_unlock_all",
+    "pg_advisory_unlock_shared", "pg_advisory_xact_lock", "pg_advisory_xact_lock_shared",
+    "pg_backup_start", "pg_backup_start_time", "pg_backup_stop", "pg_blocking_pids",
+    "pg_cancel_backend", "pg_collation_actual_version", "pg_control_checkpoint", "pg_control_init",
     "pg_control_recovery", "pg_control_system", "pg_create_restore_point", "pg_current_logfile",
     "pg_current_wal_flush_lsn", "pg_current_wal_insert_lsn", "pg_current_wal_lsn",
-    "pg_current_xact_id", "pg_current_xact_id_if_assigned",
-    "pg_database_collation_actual_version", "pg_database_size", "pg_export_snapshot",
-    "pg_get_backend_memory_contexts", "pg_get_multixact_members", "pg_get_shmem_allocations",
-    "pg_get_wal_replay_pause_state", "pg_get_wal_resource_managers", "pg_hba_file_rules",
-    "pg_ident_file_mappings", "pg_indexes_size", "pg_is_in_backup", "pg_is_in_recovery",
-    "pg_is_wal_replay_paused", "pg_isolation_test_session_is_blocked", "pg_jit_available",
-    "pg_last_committed_xact", "pg_last_wal_receive_lsn", "pg_last_wal_replay_lsn",
-    "pg_last_xact_replay_timestamp", "pg_lock_status", "pg_log_backend_memory_contexts",
-    "pg_log_standby_snapshot", "pg_ls_archive_statusdir", "pg_ls_dir", "pg_ls_logdir",
-    "pg_ls_logicalmapdir", "pg_ls_logicalsnapdir", "pg_ls_replslotdir", "pg_ls_tmpdir",
-    "pg_ls_waldir", "pg_notification_queue_usage", "pg_notify", "pg_partition_ancestors",
-    "pg_partition_tree", "pg_prepared_xact", "pg_read_binary_file", "pg_read_file",
-    "pg_relation_size", "pg_reload_conf", "pg_replication_origin_session_is_setup",
-    "pg_replication_origin_session_progress", "pg_rotate_logfile",
-    "pg_safe_snapshot_blocking_pids", "pg_sequence_last_value", "pg_show_all_file_settings",
-    "pg_show_replication_origin_status", "pg_sleep", "pg_sleep_for", "pg_sleep_until",
-    "pg_start_backup", "pg_stat_clear_snapshot", "pg_stat_file", "pg_stat_force_next_flush",
+    "pg_current_xact_id", "pg_current_xact_id_if_assigned", "pg_database_collation_actual_version",
+    "pg_database_size", "pg_export_snapshot", "pg_get_backend_memory_contexts",
+    "pg_get_multixact_members", "pg_get_shmem_allocations", "pg_get_wal_replay_pause_state",
+    "pg_get_wal_resource_managers", "pg_hba_file_rules", "pg_ident_file_mappings",
+    "pg_indexes_size", "pg_is_in_backup", "pg_is_in_recovery", "pg_is_wal_replay_paused",
+    "pg_isolation_test_session_is_blocked", "pg_jit_available", "pg_last_committed_xact",
+    "pg_last_wal_receive_lsn", "pg_last_wal_replay_lsn", "pg_last_xact_replay_timestamp",
+    "pg_lock_status", "pg_log_backend_memory_contexts", "pg_log_standby_snapshot",
+    "pg_ls_archive_statusdir", "pg_ls_dir", "pg_ls_logdir", "pg_ls_logicalmapdir",
+    "pg_ls_logicalsnapdir", "pg_ls_replslotdir", "pg_ls_tmpdir", "pg_ls_waldir",
+    "pg_notification_queue_usage", "pg_notify", "pg_partition_ancestors", "pg_partition_tree",
+    "pg_prepared_xact", "pg_read_binary_file", "pg_read_file", "pg_relation_size", "pg_reload_conf",
+    "pg_replication_origin_session_is_setup", "pg_replication_origin_session_progress",
+    "pg_rotate_logfile", "pg_safe_snapshot_blocking_pids", "pg_sequence_last_value",
+    "pg_show_all_file_settings", "pg_show_replication_origin_status", "pg_start_backup",
+    "pg_stat_clear_snapshot", "pg_stat_file", "pg_stat_force_next_flush",
     "pg_stat_get_recovery_prefetch", "pg_stat_get_xact_blocks_fetched",
     "pg_stat_get_xact_blocks_hit", "pg_stat_get_xact_function_calls",
     "pg_stat_get_xact_function_self_time", "pg_stat_get_xact_function_total_time",
@@ -108,9 +108,8 @@ static const char *const volatiles[] = {
     "pg_table_size", "pg_tablespace_size", "pg_terminate_backend", "pg_total_relation_size",
     "pg_try_advisory_lock", "pg_try_advisory_lock_shared", "pg_try_advisory_xact_lock",
     "pg_try_advisory_xact_lock_shared", "pg_xact_commit_timestamp",
-    "pg_xact_commit_timestamp_origin", "pg_xact_status", "random", "random_normal",
-    "set_config", "setseed", "setval", "system", "timeofday", "txid_current",
-    "txid_current_if_assigned", "txid_status", "uuidv4", "uuidv7",
+    "pg_xact_commit_timestamp_origin", "pg_xact_status", "set_config", "setseed", "setval",
+    "system", "txid_current", "txid_current_if_assigned", "txid_status",
 };
 
 /* Change rows, replication or the server, or run SQL that is given to them or to be found behind a
@@ -166,7 +165,7 @@ enum function_trait function_trait(const char *name)
     if (is_in(name, moving, COUNT(moving)))
         return FUNCTION_MOVING;
     if (is_in(name, volatiles, COUNT(volatiles)))
-        return FUNCTION_VOLATILE;
+        return FUNCTION_BOUND;
     if (is_in(name, writers, COUNT(writers)))
         return FUNCTION_WRITES;
     return FUNCTION_UNLISTED;

@@ -7,9 +7,9 @@
 enum function_trait {
     FUNCTION_UNLISTED, /* nothing is said: ask the catalog; a volatile one counts as WRITES */
     FUNCTION_STABLE,   /* the same rows and the same settings give the same result */
-    FUNCTION_MOVING, /* depends on time, session, server or catalog: may run anywhere, never kept */
-    FUNCTION_VOLATILE, /* changes no row, but is for the primary and never kept (random, nextval) */
-    FUNCTION_WRITES    /* may change rows or run SQL that does */
+    FUNCTION_MOVING, /* depends on time, session, catalog or chance: may run anywhere, never kept */
+    FUNCTION_BOUND,  /* changes no row, but is bound to the primary, and never kept (nextval) */
+    FUNCTION_WRITES  /* may change rows or run SQL that does */
 };
 
 enum function_trait function_trait(const char *name);

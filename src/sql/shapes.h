@@ -12,6 +12,7 @@ struct known_shape {
     void *plan;          /* rules' verdict for it; freed through shapes.free_plan */
     uint64_t plan_epoch; /* which rules and catalog it was compiled for */
     bool not_on_standby; /* a standby refused it once (25006, 0A000, 55000) */
+    bool not_to_open;    /* a transaction that began with it on a standby needed the primary */
     /* what SHOW SHAPES tells */
     uint64_t calls, hits, rows, bytes, total_ns;
     void *histogram; /* struct histo *, made at the first call */
