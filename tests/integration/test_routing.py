@@ -65,7 +65,7 @@ def test_reads_go_to_the_replica(proxy):
     "SELECT id FROM business_evaluations WHERE id = '{id}' FOR UPDATE",
     "SELECT nextval('professional_data_audit_id_seq')",
     "INSERT INTO professional_data_audit (evaluation_id, user_id, change_type) VALUES ('{id}', '{owner}', 'access')",
-    "SELECT pg_sleep(0)",
+    "SELECT pg_current_wal_lsn()",
     "BEGIN; SELECT id FROM business_evaluations WHERE id = '{id}'; UPDATE users SET name = name WHERE id = '{owner}'; COMMIT",
     "SELEC",
     "TRUNCATE unlogged; INSERT INTO unlogged VALUES (5)",
@@ -89,6 +89,43 @@ def test_read_your_write(proxy):
             c.query(f"UPDATE business_evaluations SET data_version = {n} WHERE id = '{evaluation(6)}'")
             assert rows(c.query(f"SELECT data_version FROM business_evaluations WHERE id = '{evaluation(6)}'")) \
                 == [[str(n).encode()]]
+
+
+SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+
+def test_a_transaction_of_one_snapshot_lives_on_the_replica(proxy):
+    sql = READ.format(evaluation(21))
+    with Raw(proxy.port, "app_trust") as c:
+        until_replica_answers(proxy, c)
+        c.query(SNAPSHOT)
+        assert by_source(proxy, lambda: c.query(sql)) == {"replica": 1}
+        for allowed in ("SET LOCAL statement_timeout = 5000", "SAVEPOINT a", f"DECLARE r CURSOR FOR {sql}", "FETCH r", "CLOSE r",
+                        "SELECT random(), clock_timestamp() > now()", "SELECT relname FROM pg_class LIMIT 1"):
+            assert not error(c.query(allowed)), allowed
+        assert error(c.query("DELETE FROM users"))["M"] == "cannot execute DELETE in a read-only transaction"
+        c.query("ROLLBACK")
+        assert not error(c.query("UPDATE users SET updated_at = updated_at WHERE false"))
+
+
+@pytest.mark.parametrize("sql", ["SELECT pg_advisory_lock(77)", "DECLARE r CURSOR WITH HOLD FOR SELECT 1", "NOTIFY anybody",
+                                 "COMMIT AND CHAIN", "COMMIT; BEGIN"])
+def test_what_only_the_primary_can_do_in_such_a_transaction(start, own, sql):
+    proxy = start(UNCACHED, on=own)
+    read = READ.format(evaluation(22))
+    with Raw(proxy.port, "app_trust") as c:
+        until_replica_answers(proxy, c)
+        c.query(SNAPSHOT)
+        assert by_source(proxy, lambda: c.query(read)) == {"replica": 1}
+        assert error(c.query(sql))["C"] == "40001"
+        assert error(c.query("SELECT 1"))["C"] == "25P02"
+        c.query("ROLLBACK")
+        c.query(SNAPSHOT)
+        assert by_source(proxy, lambda: c.query(read)) == {"primary": 1}
+        assert not error(c.query(sql))
+        c.query("COMMIT")
+        if "lock" in sql:
+            assert own.primary.sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 77") == "1"
 
 
 def test_an_error_of_a_standby_is_the_primarys_to_answer(proxy):
