@@ -261,6 +261,8 @@ void relay_pass(struct session *session, struct slice bytes);
 extern const struct server_events reply_events;
 /* Fails the transaction on its server, for an error of ours that the client hears. */
 void relay_abort(struct session *session);
+
+/* front.c */
 /* What a server owes for settings that we put in front. */
 extern const char owed_settings[];
 /* .. for the columns of a statement that it has prepared just now. */
