@@ -110,7 +110,8 @@ static bool imagine(struct rooms *rooms, struct session *session, struct slice *
         return false;
     asks->asker = (struct asker){.database = asks->database->name,
                                  .user = asks->names[OPTION_USER],
-                                 .application_name = asks->names[OPTION_APPLICATION]};
+                                 .application_name = asks->names[OPTION_APPLICATION],
+                                 .address = ""};
     return true;
 }
 

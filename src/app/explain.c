@@ -128,7 +128,8 @@ static void put_notes(const struct shape *shape, struct buf *out)
 
 static void explain(struct settings *settings, struct slice text)
 {
-    const struct asker nobody = {settings->databases[0].name, "", ""};
+    const struct asker nobody = {
+        .database = settings->databases[0].name, .user = "", .application_name = "", .address = ""};
     struct values values = {0};
     struct hash128 hash;
     struct shape *shape;

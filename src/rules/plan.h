@@ -96,6 +96,10 @@ void plan_free(struct plan *plan);
 /* Who asks; strings may be empty, not NULL. */
 struct asker {
     const char *database, *user, *application_name;
+    const char
+        *address; /* the client's, as stream.peer; "10.0.0.7:4711", "[::1]:4711", "unix" or empty */
+    enum asker_transaction { ASKER_ALONE, ASKER_READ_ONLY, ASKER_READ_WRITE } transaction;
+    struct slice operation, tier; /* hints: what the client says that this is; empty: nothing */
 };
 
 struct verdict {

@@ -31,6 +31,25 @@ struct cache_class {
     unsigned index;
 };
 
+/* Which of the replicas that are new enough. */
+enum prefer {
+    PREFER_TURN,    /* of the best priority, one after the other */
+    PREFER_NEAREST, /* of this pgtier's own location first */
+    PREFER_IDLE     /* the one with the fewest requests of ours at work */
+};
+
+/* What a client is told in place of an answer. */
+struct denial {
+    const char *sqlstate; /* NULL: nothing is denied */
+    const char *message, *hint;
+};
+
+/* How often an operation named a request (of one with `shadow`: would have). */
+struct tally {
+    uint64_t hits;
+    int64_t last; /* clock_now; 0: never */
+};
+
 struct operation_match;
 
 struct operation {
@@ -40,8 +59,14 @@ struct operation {
     const struct cache_class *cache; /* NULL: not cached */
     bool has_route;
     enum route route;
+    enum prefer prefer;
     enum freshness freshness;
-    int64_t bound; /* ns, of FRESH_BOUND */
+    int64_t bound;   /* ns, of FRESH_BOUND */
+    int64_t timeout; /* ns until it is cancelled with 57014; 0: never */
+    unsigned limit;  /* of it at work at a time, others wait; 0: any number */
+    struct denial deny;
+    double log;  /* share of its requests that are logged, 0..1 */
+    bool shadow; /* is counted, and decides nothing: the next that matches does */
     unsigned index;
     unsigned line; /* in the file, for explanations */
 };
@@ -57,6 +82,7 @@ struct rules {
     unsigned noperations;
     const struct cache_class *classes;
     unsigned nclasses;
+    struct tally *tallies;    /* by operation.index; the one thing that changes */
     enum route reads, writes; /* for what no operation says otherwise */
     enum freshness freshness;
     int64_t bound;

@@ -382,6 +382,13 @@ void session_asker(const struct session *session, struct asker *asker)
 {
     const struct var *name = vars_find(&session->vars, SLICE("application_name"));
 
-    *asker = (struct asker){session->database ? session->database->name : "", session->user,
-                            name ? name->value : ""};
+    *asker = (struct asker){
+        .database = session->database ? session->database->name : "",
+        .user = session->user,
+        .application_name = name ? name->value : "",
+        .address = session->client->peer,
+        .transaction = session->status == 'I' ? ASKER_ALONE
+                       : session->snapshot    ? ASKER_READ_ONLY
+                                              : ASKER_READ_WRITE,
+    };
 }
