@@ -166,6 +166,9 @@ static void take_builtin(struct plan *plan, const char *name, const struct catal
     case FUNCTION_MOVING:
         plan_uncached(plan, PLAN_TIME);
         break;
+    case FUNCTION_LOCAL:
+        plan_apart(plan, PLAN_LOCAL);
+        break;
     case FUNCTION_BOUND:
         plan_bound(plan, PLAN_VOLATILE);
         break;

@@ -19,6 +19,7 @@
     X(BATCH, "batch", "several statements run as one request")                                     \
     X(LOCKS, "locks", "it locks rows")                                                             \
     X(VOLATILE, "volatile_function", "it calls a volatile function")                               \
+    X(LOCAL, "server_function", "it calls a function that tells of the server that it runs on")    \
     X(TIME, "time_dependent", "its result depends on time or session")                             \
     X(USER_FUNCTION, "user_function", "it calls a function that is not PostgreSQL's own")          \
     X(RELATION, "relation_unknown", "a relation in it is a view, inherits, or is not known")       \

@@ -31,45 +31,52 @@ static const char *const moving[] = {
     "aclexplode", "age", "array_sample", "array_shuffle", "clock_timestamp", "col_description",
     "current_database", "current_query", "current_schema", "current_schemas", "current_user",
     "date", "format_type", "gen_random_uuid", "get_current_ts_config", "getdatabaseencoding",
-    "getpgusername", "has_any_column_privilege", "has_column_privilege", "has_database_privilege",
-    "has_foreign_data_wrapper_privilege", "has_function_privilege", "has_language_privilege",
-    "has_parameter_privilege", "has_schema_privilege", "has_sequence_privilege",
-    "has_server_privilege", "has_table_privilege", "has_tablespace_privilege", "has_type_privilege",
-    "inet_client_addr", "inet_client_port", "inet_server_addr", "inet_server_port",
+    "getpgusername", "has_any_column_privilege", "has_column_privilege",
+    "has_database_privilege", "has_foreign_data_wrapper_privilege", "has_function_privilege",
+    "has_language_privilege", "has_parameter_privilege", "has_schema_privilege",
+    "has_sequence_privilege", "has_server_privilege", "has_table_privilege",
+    "has_tablespace_privilege", "has_type_privilege", "inet_client_addr", "inet_client_port",
     "json_populate_record", "json_populate_recordset", "jsonb_populate_record",
     "jsonb_populate_recordset", "mxid_age", "now", "obj_description", "oidvectortypes",
-    "pg_backend_pid", "pg_basetype", "pg_char_to_encoding", "pg_client_encoding",
-    "pg_collation_is_visible", "pg_column_compression", "pg_column_is_updatable", "pg_column_size",
-    "pg_column_toast_chunk_id", "pg_conf_load_time", "pg_conversion_is_visible",
-    "pg_current_snapshot", "pg_cursor", "pg_describe_object", "pg_encoding_to_char",
-    "pg_filenode_relation", "pg_function_is_visible", "pg_get_catalog_foreign_keys",
-    "pg_get_constraintdef", "pg_get_expr", "pg_get_function_arg_default",
-    "pg_get_function_arguments", "pg_get_function_identity_arguments", "pg_get_function_result",
-    "pg_get_function_sqlbody", "pg_get_functiondef", "pg_get_indexdef", "pg_get_keywords",
-    "pg_get_object_address", "pg_get_partition_constraintdef", "pg_get_partkeydef",
-    "pg_get_publication_tables", "pg_get_ruledef", "pg_get_serial_sequence",
-    "pg_get_statisticsobjdef", "pg_get_statisticsobjdef_columns",
-    "pg_get_statisticsobjdef_expressions", "pg_get_triggerdef", "pg_get_userbyid", "pg_get_viewdef",
-    "pg_has_role", "pg_identify_object", "pg_identify_object_as_address",
-    "pg_index_column_has_property", "pg_index_has_property", "pg_indexam_has_property",
-    "pg_is_other_temp_schema", "pg_listening_channels", "pg_my_temp_schema",
-    "pg_opclass_is_visible", "pg_operator_is_visible", "pg_opfamily_is_visible",
-    "pg_options_to_table", "pg_postmaster_start_time", "pg_prepared_statement",
+    "pg_basetype", "pg_char_to_encoding", "pg_client_encoding", "pg_collation_is_visible",
+    "pg_column_compression", "pg_column_is_updatable", "pg_column_size",
+    "pg_column_toast_chunk_id", "pg_conversion_is_visible", "pg_describe_object",
+    "pg_encoding_to_char", "pg_filenode_relation", "pg_function_is_visible",
+    "pg_get_catalog_foreign_keys", "pg_get_constraintdef", "pg_get_expr",
+    "pg_get_function_arg_default", "pg_get_function_arguments",
+    "pg_get_function_identity_arguments", "pg_get_function_result", "pg_get_function_sqlbody",
+    "pg_get_functiondef", "pg_get_indexdef", "pg_get_keywords", "pg_get_object_address",
+    "pg_get_partition_constraintdef", "pg_get_partkeydef", "pg_get_publication_tables",
+    "pg_get_ruledef", "pg_get_serial_sequence", "pg_get_statisticsobjdef",
+    "pg_get_statisticsobjdef_columns", "pg_get_statisticsobjdef_expressions",
+    "pg_get_triggerdef", "pg_get_userbyid", "pg_get_viewdef", "pg_has_role",
+    "pg_identify_object", "pg_identify_object_as_address", "pg_index_column_has_property",
+    "pg_index_has_property", "pg_indexam_has_property", "pg_opclass_is_visible",
+    "pg_operator_is_visible", "pg_opfamily_is_visible", "pg_options_to_table",
     "pg_relation_filenode", "pg_relation_filepath", "pg_relation_is_publishable",
     "pg_relation_is_updatable", "pg_sequence_parameters", "pg_settings_get_flags",
-    "pg_show_all_settings", "pg_sleep", "pg_sleep_for", "pg_sleep_until", "pg_stat_get_activity",
     "pg_statistics_obj_is_visible", "pg_table_is_visible", "pg_tablespace_databases",
     "pg_tablespace_location", "pg_timezone_abbrevs", "pg_timezone_names", "pg_trigger_depth",
     "pg_ts_config_is_visible", "pg_ts_dict_is_visible", "pg_ts_parser_is_visible",
     "pg_ts_template_is_visible", "pg_type_is_visible", "pg_typeof", "random", "random_normal",
     "row_security_active", "session_user", "shobj_description", "statement_timestamp", "time",
-    "timeofday", "timestamp", "timestamptz", "timetz", "timezone", "to_regclass", "to_regcollation",
-    "to_regnamespace", "to_regoper", "to_regoperator", "to_regproc", "to_regprocedure",
-    "to_regrole", "to_regtype", "transaction_timestamp", "txid_current_snapshot", "uuidv4",
-    "uuidv7", "version",
+    "timeofday", "timestamp", "timestamptz", "timetz", "timezone", "to_regclass",
+    "to_regcollation", "to_regnamespace", "to_regoper", "to_regoperator", "to_regproc",
+    "to_regprocedure", "to_regrole", "to_regtype", "transaction_timestamp", "uuidv4", "uuidv7",
+    "version",
 };
 
-/* Tell of, or act on, the one server that they run on: a standby is another one. */
+/* Tell of the server that they run on, or keep it busy. A reader on a standby has the right to each;
+ * who asks outside of a transaction means the primary, where the others look. */
+static const char *const locals[] = {
+    "inet_server_addr", "inet_server_port", "pg_backend_pid", "pg_conf_load_time",
+    "pg_current_snapshot", "pg_cursor", "pg_is_other_temp_schema", "pg_listening_channels",
+    "pg_my_temp_schema", "pg_postmaster_start_time", "pg_prepared_statement",
+    "pg_show_all_settings", "pg_sleep", "pg_sleep_for", "pg_sleep_until",
+    "pg_stat_get_activity", "txid_current_snapshot",
+};
+
+/* Tell of, or act on, what only the primary has: on a standby they are something else. */
 static const char *const volatiles[] = {
     "bernoulli", "current_setting", "currval", "lastval", "lo_close", "lo_get", "lo_lseek",
     "lo_lseek64", "lo_open", "lo_tell", "lo_tell64", "loread", "nextval", "pg_advisory_lock",
@@ -164,6 +171,8 @@ enum function_trait function_trait(const char *name)
         return FUNCTION_STABLE;
     if (is_in(name, moving, COUNT(moving)))
         return FUNCTION_MOVING;
+    if (is_in(name, locals, COUNT(locals)))
+        return FUNCTION_LOCAL;
     if (is_in(name, volatiles, COUNT(volatiles)))
         return FUNCTION_BOUND;
     if (is_in(name, writers, COUNT(writers)))

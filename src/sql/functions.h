@@ -8,6 +8,8 @@ enum function_trait {
     FUNCTION_UNLISTED, /* nothing is said: ask the catalog; a volatile one counts as WRITES */
     FUNCTION_STABLE,   /* the same rows and the same settings give the same result */
     FUNCTION_MOVING, /* depends on time, session, catalog or chance: may run anywhere, never kept */
+    FUNCTION_LOCAL,  /* tells of its server, or holds it: the primary's where nothing else is chosen
+                      */
     FUNCTION_BOUND,  /* changes no row, but is bound to the primary, and never kept (nextval) */
     FUNCTION_WRITES  /* may change rows or run SQL that does */
 };

@@ -248,6 +248,8 @@ static const struct {
     {"SELECT now()", "read - - replica/none time_dependent -"},
     {"SELECT current_user", "read - - replica/none time_dependent -"},
     {"SELECT random()", "read - - replica/none time_dependent -"},
+    {"SELECT pg_sleep(1)", "read - - primary/server_function server_function -"},
+    {"SELECT pg_backend_pid()", "read - - primary/server_function server_function -"},
     {"SELECT pg_current_wal_lsn()", "read - - primary/volatile_function volatile_function -"},
     {"SELECT nextval('s')", "read - - primary/volatile_function volatile_function -"},
     {"SELECT set_config('a.b', 'c', false)", "read - - primary/session session -"},
