@@ -6,7 +6,6 @@
 #include "admin/command.h"
 #include "admin/table.h"
 #include "fresh/footprint.h"
-#include "route/choose.h"
 #include "rules/describe.h"
 #include "session/session.h"
 
@@ -18,8 +17,10 @@ enum { NAME_MAX_BYTES = 64 };
 
 /* Who is to be imagined asking. */
 struct asks {
+    struct session *session; /* NULL: nobody who is here */
     struct database *database;
     struct asker asker;
+    struct hints hints;
     char names[3][NAME_MAX_BYTES];
 };
 
@@ -101,9 +102,9 @@ static bool find_database(struct rooms *rooms, struct asks *asks, struct err *er
 static bool imagine(struct rooms *rooms, struct session *session, struct slice *rest,
                     struct asks *asks, struct err *err)
 {
+    asks->session = session;
     if (session) {
         asks->database = session_database(session);
-        session_asker(session, &asks->asker);
         return true;
     }
     if (!read_options(rest, asks, err) || !find_database(rooms, asks, err))
@@ -113,6 +114,21 @@ static bool imagine(struct rooms *rooms, struct session *session, struct slice *
                                  .application_name = asks->names[OPTION_APPLICATION],
                                  .address = ""};
     return true;
+}
+
+/* What a text says of itself counts as if it were sent. */
+static void take_hints(struct asks *asks, const struct values *values)
+{
+    if (asks->session) {
+        session_asker(asks->session, values, &asks->hints, &asks->asker);
+        return;
+    }
+    if (!values->tags.len)
+        return;
+    hint_read(&asks->hints, values->tags);
+    asks->asker.hints = &asks->hints;
+    asks->asker.operation = asks->hints.operation;
+    asks->asker.tier = asks->hints.tier;
 }
 
 /* ---- what would happen --------------------------------------------------------------------- */
@@ -178,6 +194,13 @@ static void put_rules(struct explained *of, const struct asker *asker)
     buf_clear(&described);
 }
 
+static void put_wrong(struct explained *of, struct slice tag)
+{
+    table_text(&of->table, "not understood");
+    table_slice(&of->table, tag);
+    table_row(&of->table);
+}
+
 static bool is_batch(const struct explained *of)
 {
     return of->plan->shape->nstatements > 1;
@@ -231,26 +254,14 @@ static enum plan_reason held_back(const struct explained *of)
     return PLAN_NONE;
 }
 
-/* As the route step asks: only causal reads need a position, and a bound is a lag. */
-static enum choice choose(const struct explained *of, int64_t now, struct node **node)
-{
-    const struct database *database = of->database;
-    uint64_t lsn = of->verdict.freshness == FRESH_CAUSAL ? of->need.lsn : 0;
-    int64_t max_lag = database->max_lag;
-
-    if (of->verdict.freshness == FRESH_BOUND && of->verdict.bound < max_lag)
-        max_lag = of->verdict.bound;
-    return choose_replica(database->topology, lsn, max_lag, now, database->turn, node);
-}
-
-static void put_node(struct explained *of, int64_t now)
+static void put_node(struct explained *of)
 {
     enum plan_reason reason = held_back(of);
     struct node *node = topology_node(of->database->topology, 0);
     enum choice choice = CHOICE_NONE;
 
     if (reason == PLAN_NONE) {
-        choice = choose(of, now, &node);
+        choice = route_choose(of->database, &of->verdict, of->need.lsn, &node);
         reason = choice == CHOICE_LAG ? PLAN_LAG : PLAN_NO_REPLICA;
     }
     if (choice == CHOICE_MADE) {
@@ -267,11 +278,12 @@ static void put_node(struct explained *of, int64_t now)
               plan_reason_code(reason));
 }
 
-static void look(struct explained *of, const struct asks *asks, struct slice sql)
+static void look(struct explained *of, struct asks *asks, struct slice sql)
 {
     of->database = asks->database;
     of->known = shapes_find(&of->database->shapes, sql, &of->values);
     of->plan = database_plan(of->database, of->known);
+    take_hints(asks, &of->values);
     plan_judge(of->plan, &of->values, &asks->asker, &of->verdict);
     if (!of->plan->read)
         return;
@@ -307,9 +319,11 @@ bool explain_run(struct rooms *rooms, struct session *session, struct slice rest
     look(&of, &asks, rest);
     table_begin(&of.table, out, columns, 2);
     put_rules(&of, &asks.asker);
+    if (asks.asker.hints && asks.asker.hints->wrong.len)
+        put_wrong(&of, asks.asker.hints->wrong);
     put_cache(&of, rooms->cache);
     put_need(&of);
-    put_node(&of, loop_now(rooms->loop));
+    put_node(&of);
     table_end(&of.table, "EXPLAIN");
     known_shape_unref(of.known);
     return true;

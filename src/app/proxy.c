@@ -245,6 +245,8 @@ static void apply(struct proxy *proxy)
 
     rooms->max_clients = settings->listen.max_clients;
     rooms->max_request = settings->limits.request;
+    rooms->wait_timeout = settings->pool.wait_timeout;
+    rooms->location = settings->listen.location;
     rooms->session_pooling = settings->pool.mode == POOL_SESSION;
     proxy->gather.targets =
         (struct targets){settings->targets.cache_hit_ratio, settings->targets.cache_response_time};
@@ -432,6 +434,7 @@ static void close_rooms(struct proxy *proxy)
     map_clear(&rooms->keys);
     mem_free(rooms->databases);
     users_free(rooms->users);
+    gates_free(rooms->gates);
     if (rooms->rules)
         rules_unref(rooms->rules);
     meter_clear(&proxy->meter);

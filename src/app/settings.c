@@ -43,6 +43,11 @@ static const struct field LISTEN[] = {
      .most = 1000000,
      .preset = "5000",
      .help = "clients at a time; more are refused with 53300"},
+    {.name = "location",
+     .type = FIELD_TEXT,
+     AT(listen.location),
+     .preset = "",
+     .help = "where this pgtier runs: `route: nearest` means replicas of the same location"},
 };
 
 struct auth_section {

@@ -31,6 +31,7 @@ struct settings {
         const char *address; /* listen: { address, port, max_clients } */
         int port;
         unsigned max_clients;
+        const char *location; /* of this process; empty: not told */
     } listen;
     struct {
         enum auth_kind kind; /* auth: { type: trust | scram-sha-256, users: [..] } */

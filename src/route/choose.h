@@ -9,8 +9,16 @@ enum choice {
     CHOICE_NONE, /* no replica is up */
 };
 
-/* The replica of the lowest priority number that is up, has replayed `lsn` and lags at most
- * `max_lag` ns; among equals they take turns by `turn`. The position of a node speaks at `now` only
- * while it is younger than max_lag. *node is set where CHOICE_MADE. */
-enum choice choose_replica(struct topology *topology, uint64_t lsn, int64_t max_lag, int64_t now,
-                           unsigned turn, struct node **node);
+/* What is asked of a replica. */
+struct choosing {
+    uint64_t lsn;    /* it has replayed at least this */
+    int64_t max_lag; /* ns that it may lag, and that its position speaks for it */
+    int64_t now;
+    unsigned turn;         /* of equals */
+    const unsigned *ranks; /* by node: the lowest first, whatever the priorities; NULL: all equal */
+};
+
+/* The replica that is up and new enough, of the lowest rank, and of those of the lowest priority
+ * number; among equals they take turns. *node is set where CHOICE_MADE. */
+enum choice choose_replica(struct topology *topology, const struct choosing *choosing,
+                           struct node **node);

@@ -1,6 +1,7 @@
 /* The verdict on a request: what its shape's plan left open is closed by its values and by who
  * asks. */
 #include "rules/compile.h"
+#include "rules/hint.h"
 
 static const struct operation *find_operation(const struct plan *plan, uint32_t tiers,
                                               const struct asker *asker)
@@ -67,4 +68,6 @@ void plan_judge(const struct plan *plan, const struct values *values, const stru
     judge_route(plan, verdict);
     verdict->freshness = operation ? operation->freshness : plan->rules->freshness;
     verdict->bound = operation ? operation->bound : plan->rules->bound;
+    if (asker->hints)
+        hint_judge(asker->hints, plan, verdict);
 }

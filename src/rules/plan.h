@@ -28,6 +28,7 @@
     X(NO_RULE, "no_rule", "no operation with a cache class matches it")                            \
     X(TIER, "tier", "its tier is not one of the cache class")                                      \
     X(RULE, "rule", "the rules say so")                                                            \
+    X(HINT, "hint", "the client asks for it")                                                      \
     X(NOT_ON_STANDBY, "not_on_standby", "a standby refused it before")                             \
     X(VALUES, "too_many_values", "it has more than 64 values")                                     \
     X(PROTOCOL, "protocol", "the request is not a plain Query or Parse, Bind, Execute, Sync")      \
@@ -94,6 +95,8 @@ struct plan {
 struct plan *plan_new(struct rules *rules, struct catalog *catalog, const struct shape *shape);
 void plan_free(struct plan *plan);
 
+struct hints;
+
 /* Who asks; strings may be empty, not NULL. */
 struct asker {
     const char *database, *user, *application_name;
@@ -101,6 +104,7 @@ struct asker {
         *address; /* the client's, as stream.peer; "10.0.0.7:4711", "[::1]:4711", "unix" or empty */
     enum asker_transaction { ASKER_ALONE, ASKER_READ_ONLY, ASKER_READ_WRITE } transaction;
     struct slice operation, tier; /* hints: what the client says that this is; empty: nothing */
+    const struct hints *hints;    /* all that it says (hint.h); NULL: nothing */
 };
 
 struct verdict {

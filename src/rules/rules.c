@@ -38,3 +38,14 @@ const struct relation *rules_relation(const struct rules *rules, const char *sch
     }
     return NULL;
 }
+
+bool rules_logs(const struct rules *rules, const struct operation *operation)
+{
+    struct tally *tally = &rules->tallies[operation->index];
+
+    tally->owed += operation->log;
+    if (tally->owed < 1)
+        return false;
+    tally->owed -= 1;
+    return true;
+}

@@ -48,6 +48,7 @@ struct denial {
 struct tally {
     uint64_t hits;
     int64_t last; /* clock_now; 0: never */
+    double owed;  /* of a line in the log, see rules_logs */
 };
 
 struct operation_match;
@@ -93,3 +94,5 @@ void rules_unref(struct rules *rules);
 /* NULL where no relation of that name is declared. schema NULL matches any. */
 const struct relation *rules_relation(const struct rules *rules, const char *schema,
                                       const char *name);
+/* True for those requests of an operation that belong in the log, by its share: one in so many. */
+bool rules_logs(const struct rules *rules, const struct operation *operation);

@@ -70,8 +70,9 @@ static bool is_sure(const struct session *session, const struct request *request
 
 static bool may_be_sent(const struct session *session, const struct request *request)
 {
-    return request->swift && !request->cacheable && !request->open && !request->later &&
-           !session->inventory && (request->synced || request->simple) && is_sure(session, request);
+    return request->swift && !request->cacheable && !admit_minds(request) && !request->open &&
+           !request->later && !session->inventory && (request->synced || request->simple) &&
+           is_sure(session, request);
 }
 
 bool ahead_send(struct session *session, struct request *request)

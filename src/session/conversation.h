@@ -1,6 +1,7 @@
 /* The inside of a session, for the files of this room. */
 #pragma once
 
+#include "rules/hint.h"
 #include "session/names.h"
 #include "session/request.h"
 #include "session/session.h"
@@ -10,6 +11,8 @@ struct replication;
 struct welcome;
 struct hearer;
 struct transaction;
+struct said;
+struct deadline;
 
 struct inventory;
 
@@ -105,6 +108,8 @@ struct session {
     unsigned pins;               /* PIN_BIT of each */
     uint64_t sequences_on;       /* number of the server that has what its currval tells of */
     struct inventory *inventory; /* of what it has left on its server; NULL: nothing in doubt */
+    struct deadline *deadline;   /* of a request that may take so long and no longer, or NULL */
+    struct said *said;           /* what it says of its own statements; NULL: nothing */
     struct hearer *hearer;       /* what it listens to, but for its server; NULL: nothing */
     struct buf unlistens;        /* what its transaction ends of that: names, each with its NUL */
     bool unlistened;             /* .. as a server has said */
@@ -208,6 +213,34 @@ bool hearing_shows(struct session *session, const struct request *request, struc
 bool hearing_hides(struct session *session, const struct request *request);
 void hearing_hide(struct session *session);
 
+/* hints.c: what a client says of its own statements (rules/hint.h). */
+/* Settings have changed. */
+void hints_refresh(struct session *session);
+/* True with *err: the text is a SET of one of ours that no hint has, or of a value that it cannot
+ * have. A good one counts at once, where a transaction is open until that has ended. */
+bool hints_refuse(struct session *session, const struct shape *shape, const struct values *values,
+                  struct err *err);
+/* The transaction is over. */
+void hints_end(struct session *session);
+void hints_clear(struct session *session);
+/* NULL: nothing is said. Valid as long as `room`, the values and the session's settings are. */
+const struct hints *hints_of(const struct session *session, const struct values *values,
+                             struct hints *room);
+
+/* step_admit.c: how long an operation's requests may take. */
+/* The request was judged: its time runs. */
+void admit_judged(struct session *session, struct request *request);
+/* Its operation has a limit or a timeout. */
+bool admit_minds(const struct request *request);
+/* It has run out of its time: what its client hears in place of the cancelled server's words. */
+bool admit_words_late(const struct request *request, struct err *err);
+/* It is over; the session is. */
+void admit_over(struct session *session);
+void admit_clear(struct session *session);
+
+/* record.c */
+void record_request(struct session *session, struct request *request);
+
 /* outbox.c: what is put must stay valid until the flush. */
 void outbox_put(struct session *session, struct slice bytes);
 void outbox_flush(struct session *session);
@@ -239,6 +272,8 @@ enum outcome enter_need(struct session *session);
 void leave_need(struct session *session, bool ok);
 enum outcome enter_answer(struct session *session);
 void leave_answer(struct session *session, bool ok);
+enum outcome enter_admit(struct session *session);
+void leave_admit(struct session *session, bool ok);
 enum outcome enter_route(struct session *session);
 enum outcome enter_take(struct session *session);
 void leave_take(struct session *session, bool ok);

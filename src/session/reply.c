@@ -406,14 +406,27 @@ static bool is_recorded(uint8_t type)
     return type != REPLY_PARSE && type != REPLY_BIND && type != REPLY_CLOSE;
 }
 
-/* An error that speaks of a statement's name. False: it is passed on as it is. */
+/* The server was asked to cancel it, and does not know why. */
+static bool put_late(const struct request *request, struct slice body, struct buf *out)
+{
+    struct err err;
+
+    if (!slice_is(read_error_field(body, 'C'), "57014") || !admit_words_late(request, &err))
+        return false;
+    write_error(out, "ERROR", &err);
+    return true;
+}
+
+/* An error that speaks of a statement's name, or of an end that we have brought about. False: it is
+ * passed on as it is. */
 static bool put_error(struct session *session, const struct request *request, struct slice run)
 {
     struct frame frame;
     struct buf out = {0};
     struct slice error = request->caused ? buf_slice(&request->held) : run;
     bool own = frame_look(run, &frame) == FRAME_WHOLE && frame.total == run.len &&
-               (wording_own(request, error, &out) || request->caused);
+               (put_late(request, frame_body(&frame), &out) || wording_own(request, error, &out) ||
+                request->caused);
 
     if (own && !buf_len(&out))
         buf_put_slice(&out, error);

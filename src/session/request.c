@@ -12,6 +12,15 @@
 
 enum { SPARE_MAX = 64, KEPT_BYTES = 64 * 1024, KEPT_MESSAGES = 256, MAX_PARSE = 64 * 1024 * 1024 };
 
+/* Everything but what is kept, and the large arrays, which are only read where they were written.
+ */
+static void make_new(struct request *request)
+{
+    memset(&request->later, 0, sizeof(*request) - offsetof(struct request, later));
+    request->err.sqlstate[0] = '\0';
+    request->verdict.tier = request->trail.tier = -1;
+}
+
 struct request *request_new(struct rooms *rooms)
 {
     struct ring *link = ring_first(&rooms->spare);
@@ -20,6 +29,7 @@ struct request *request_new(struct rooms *rooms)
     if (!link) {
         request = mem_new(sizeof(*request));
         ring_init(&request->spare);
+        make_new(request);
         return request;
     }
     ring_leave(link);
@@ -40,32 +50,6 @@ static void free_whole(struct request *request)
     buf_clear(&request->held);
     mem_free(request->messages);
     mem_free(request);
-}
-
-/* Everything but the large arrays, which are only read where they were written. */
-static void make_new(struct request *request)
-{
-    request->later = 0;
-    request->open = request->simple = request->synced = request->unread = false;
-    request->plain = request->describes = request->unseen = request->spells = false;
-    request->asks_names = request->caused = request->compared = request->comparing = false;
-    request->nqueries = 0;
-    request->results = (struct slice){0};
-    request->at = 0;
-    request->entered = 0;
-    request->waiting = false;
-    request->err.sqlstate[0] = '\0';
-    request->verdict = (struct verdict){.tier = -1};
-    request->alone = request->write = request->cacheable = request->ddl = false;
-    request->asks_sequences = request->renewed = request->swift = request->settling = false;
-    request->listens = request->notifies = request->asks_channels = false;
-    request->asked = request->leads = request->snapshot = request->moves = false;
-    request->node = NULL;
-    request->avoid_replica = request->made_room = false;
-    request->checking = request->holding = request->discard = request->passed = false;
-    request->cancelled = false;
-    request->failed = request->rolled_back = false;
-    request->trail = (struct trail){.tier = -1};
 }
 
 void request_free(struct rooms *rooms, struct request *request)
@@ -203,6 +187,7 @@ static const struct known_text *facts_of(struct session *session, struct stateme
     kept->known = found.known;
     kept->values.count = found.values.count;
     kept->values.complete = found.values.complete;
+    kept->values.tags = found.values.tags;
     memcpy(kept->values.at, found.values.at, size - offsetof(struct known_text, values.at));
     statement->facts = kept;
     statement->free_facts = free_facts;
@@ -409,6 +394,7 @@ static void copy_values(struct values *to, const struct values *from)
 {
     to->count = from->count;
     to->complete = from->complete;
+    to->tags = from->tags;
     memcpy(to->at, from->at,
            (from->count < VALUES_MAX ? from->count : VALUES_MAX) * sizeof(struct value));
 }
@@ -418,6 +404,7 @@ static void read_names(struct session *session, struct request *request, struct 
                        struct known_text *text)
 {
     const struct known_text *facts;
+    struct slice tags = text->values.tags;
 
     prepare_read(session, request, message, text->known->shape);
     if (!prepare_is_transparent(message, text->known->shape))
@@ -427,6 +414,8 @@ static void read_names(struct session *session, struct request *request, struct 
     text->known = known_shape_ref(facts->known);
     copy_values(&text->values, &facts->values);
     text->values.complete = false;
+    if (tags.len)
+        text->values.tags = tags;
 }
 
 static bool read_query(struct session *session, struct request *request, struct message *message,

@@ -28,8 +28,23 @@ struct known_text {
 };
 
 struct request {
-    struct ring spare;     /* in rooms.spare while it is nobody's */
-    struct buf bytes;      /* the messages, whole but for `later` bytes of the last */
+    /* What is kept when it is used again, or is only read where it was written. */
+    struct ring spare; /* in rooms.spare while it is nobody's */
+    struct buf bytes;  /* the messages, whole but for `later` bytes of the last */
+    struct buf held;   /* of a replica's answer; nothing of it has reached the client */
+    struct message *messages;
+    unsigned nmessages, cap;
+    struct known_text text; /* of the first Query or Bind, its parameters bound */
+    bool has_text;          /* text.known is referenced */
+    struct rules *rules;    /* referenced: the verdict points into them */
+    struct pinned pinned;
+    struct footprint_read read;
+    struct need need;
+    struct key key;
+    struct cache_ask ask;
+    struct err err; /* of FAILED; set where it has a SQLSTATE */
+
+    /* All that follows is zero in a fresh one. */
     size_t later;          /* bytes of the last message that follow, not read by us */
     bool open;             /* neither Sync nor Query ends it: more of the same exchange follows */
     bool simple;           /* a Query or FunctionCall */
@@ -42,21 +57,14 @@ struct request {
     bool asks_names;       /* which statements there are */
     bool spells;           /* speaks of names of statements in texts that are not rewritten */
     bool describes;        /* its portal: the client wants the RowDescription */
-    struct message *messages;
-    unsigned nmessages, cap;
-    unsigned nqueries; /* Queries and Binds */
-
-    struct known_text text; /* of the first Query or Bind, its parameters bound */
-    bool has_text;          /* text.known is referenced */
-    struct slice results;   /* result formats of that Bind */
-    struct rules *rules;    /* referenced: the verdict points into them */
+    unsigned nqueries;     /* Queries and Binds */
+    struct slice results;  /* result formats of the Bind of `text` */
 
     /* How far it is, and what it has taken. */
     enum step_name at;
     uint32_t entered; /* bit per step */
     bool waiting;     /* a ticket is out, or the server is at work */
     bool settling;    /* every step was left; see hearing_waits */
-    struct err err;   /* of FAILED */
 
     struct verdict verdict;
     bool alone; /* the whole of an autocommit transaction: one statement, plain */
@@ -65,17 +73,16 @@ struct request {
     bool notifies;       /* NOTIFY is */
     bool asks_channels;  /* pg_listening_channels is */
     bool asks_sequences; /* for what an earlier nextval of this session was */
+    bool refused;        /* by us, in err, before anything of it was sent */
     bool bound;          /* not to be done in a transaction that lives on a replica */
     bool snapshot;       /* the first of a transaction that may live on a replica */
     bool moves;          /* to whatever node was chosen for it: its session held no server */
     bool ddl;            /* may change the catalog */
-    struct pinned pinned;
-    struct footprint_read read;
-    struct need need;
-    struct key key;
-    struct cache_ask ask;
     bool asked, leads;
-    struct node *node; /* where it goes; NULL: where the session's server is */
+    struct pass pass;    /* one of its operation's, where that has a limit */
+    int64_t must_end;    /* loop time: it is cancelled then; 0: never */
+    int64_t waits_until; /* .. it waits for its turn no longer; 0: it does not wait */
+    struct node *node;   /* where it goes; NULL: where the session's server is */
     bool avoid_replica;
     bool made_room; /* the server refused it because of us, and was asked again */
 
@@ -88,10 +95,10 @@ struct request {
     bool comparing;   /* .. are asked for, and nothing of it was sent yet */
     bool renewed;     /* its statement was outdated, and is prepared anew */
     bool passed;      /* a byte of it was handed to the client */
+    bool late;        /* .. or it has run out of its time, and was cancelled for that */
     bool cancelled;   /* a CancelRequest came while a replica was at work */
     bool failed;      /* the server said ErrorResponse */
     bool rolled_back; /* the last CommandComplete was ROLLBACK */
-    struct buf held;  /* of a replica's answer; nothing of it has reached the client */
 
     struct trail trail;
     int64_t entered_at;

@@ -36,6 +36,19 @@ static void start_anew(struct database *database)
     topology_lsn(database->topology, &database->reopen);
 }
 
+/* Whoever is inside or waits goes on by the limits of before. */
+static void set_gates(struct rooms *rooms)
+{
+    const struct rules *rules = rooms->rules;
+    unsigned *limits = mem_new((rules->noperations + 1) * sizeof(unsigned));
+
+    for (unsigned i = 0; i < rules->noperations; i++)
+        limits[i] = rules->operations[i].limit;
+    gates_free(rooms->gates);
+    rooms->gates = gates_new(limits, rules->noperations);
+    mem_free(limits);
+}
+
 void rooms_set_rules(struct rooms *rooms, struct rules *rules)
 {
     struct rules *before = rooms->rules;
@@ -43,6 +56,7 @@ void rooms_set_rules(struct rooms *rooms, struct rules *rules)
     rules_ref(rules);
     rooms->rules = rules;
     rules_unref(before);
+    set_gates(rooms);
     cache_set_classes(rooms->cache, rules);
     for (unsigned i = 0; i < rooms->ndatabases; i++)
         start_anew(&rooms->databases[i]);

@@ -4,6 +4,7 @@
 #include "base/ring.h"
 #include "cache/cache.h"
 #include "fresh/ledger.h"
+#include "guard/gate.h"
 #include "guard/users.h"
 #include "net/loop.h"
 #include "pool/pool.h"
@@ -53,6 +54,7 @@ struct console {
 struct rooms {
     struct loop *loop;
     struct rules *rules;
+    struct gates *gates; /* of the rules' operations, by index */
     struct users *users;
     struct cache *cache;
     struct database *databases;
@@ -61,6 +63,8 @@ struct rooms {
     struct trail_sink sink;
     bool session_pooling;
     unsigned max_clients;
+    int64_t wait_timeout;        /* ns that a request waits for its turn, as for a server */
+    const char *location;        /* where this process runs; empty: not told */
     size_t max_request;          /* bytes of a request that are read whole */
     struct ring sessions;        /* struct session.link */
     unsigned nsessions, nlogins; /* sessions includes those logging in */

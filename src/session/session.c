@@ -124,6 +124,7 @@ static void closed(void *owner)
     vars_clear(&session->texts);
     vars_clear(&session->rewound);
     inventory_clear(session);
+    hints_clear(session);
     names_clear(&session->names);
     buf_clear(&session->input);
     begin_forget(session);
@@ -203,6 +204,7 @@ void session_end(struct session *session)
     ring_leave(&session->link);
     session->rooms->nsessions--;
     session->out.count = 0;
+    admit_clear(session);
     stream_close(session->client);
 }
 
@@ -311,6 +313,7 @@ void session_touch_settings(struct session *session)
     session->parsing = hash_parsing(&session->vars);
     session->blind = reads_otherwise(session);
     session->serializable = is_serializable(session);
+    hints_refresh(session);
 }
 
 /* ---- for the console ---- */
@@ -378,9 +381,11 @@ struct database *session_database(struct session *session)
     return session->database;
 }
 
-void session_asker(const struct session *session, struct asker *asker)
+void session_asker(const struct session *session, const struct values *values, struct hints *room,
+                   struct asker *asker)
 {
     const struct var *name = vars_find(&session->vars, SLICE("application_name"));
+    const struct hints *hints = hints_of(session, values, room);
 
     *asker = (struct asker){
         .database = session->database ? session->database->name : "",
@@ -390,5 +395,10 @@ void session_asker(const struct session *session, struct asker *asker)
         .transaction = session->status == 'I' ? ASKER_ALONE
                        : session->snapshot    ? ASKER_READ_ONLY
                                               : ASKER_READ_WRITE,
+        .hints = hints,
     };
+    if (hints) {
+        asker->operation = hints->operation;
+        asker->tier = hints->tier;
+    }
 }

@@ -2,6 +2,8 @@
 #pragma once
 
 #include "net/stream.h"
+#include "route/choose.h"
+#include "rules/hint.h"
 #include "session/rooms.h"
 
 /* Takes a client's stream over; it frees itself when the client is gone. */
@@ -27,4 +29,12 @@ void session_each(struct rooms *rooms,
                   void (*each)(void *with, const struct session_figures *figures), void *with);
 /* Which database, user and settings a session has; for EXPLAIN ROUTE. */
 struct database *session_database(struct session *session);
-void session_asker(const struct session *session, struct asker *asker);
+/* .. and who asks, by a text with these values. Valid as long as `room`, the values and the
+ * session's settings are. */
+void session_asker(const struct session *session, const struct values *values, struct hints *room,
+                   struct asker *asker);
+
+/* The replica that a read goes to that must have replayed `lsn` where it is to be causal: what
+ * freshness asks for, and the rules' preference among those. */
+enum choice route_choose(struct database *database, const struct verdict *verdict, uint64_t lsn,
+                         struct node **node);

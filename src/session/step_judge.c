@@ -123,17 +123,35 @@ static void note_unread_code(struct session *session, const struct request *requ
         inventory_note_code(session, request_slice(request, &request->messages[0]));
 }
 
-static void judge_first(struct session *session, struct request *request, const struct plan *plan,
-                        const struct values *values)
+/* The rules deny it to whoever asks. */
+static void deny(struct request *request, const struct operation *operation)
+{
+    const struct denial *denial = &operation->deny;
+
+    err_set(&request->err, denial->sqlstate, "%s", denial->message);
+    err_detail(&request->err, "The rules deny operation \"%s\".", operation->name);
+    if (denial->hint)
+        err_hint(&request->err, "%s", denial->hint);
+    request->refused = true;
+}
+
+/* Of every statement what the rules say of it alone; of the first the verdict on the request. */
+static void judge_rules(struct session *session, struct request *request, const struct plan *plan,
+                        const struct values *values, struct verdict *verdict)
 {
     struct asker asker;
+    struct hints room;
 
-    session_asker(session, &asker);
-    plan_judge(plan, values, &asker, &request->verdict);
-    if (!values->complete && request->verdict.cache) {
-        request->verdict.cache = NULL;
-        request->verdict.uncached = PLAN_VALUES;
+    session_asker(session, values, &room, &asker);
+    if (asker.hints)
+        trail_note_trace(&request->trail, asker.hints->traceparent);
+    plan_judge(plan, values, &asker, verdict);
+    if (!values->complete && verdict->cache) {
+        verdict->cache = NULL;
+        verdict->uncached = PLAN_VALUES;
     }
+    if (verdict->operation && verdict->operation->deny.sqlstate && !request->refused)
+        deny(request, verdict->operation);
 }
 
 /* It changes rows, or reads, and nothing else. */
@@ -172,7 +190,12 @@ static void judge_one(struct session *session, struct request *request, struct k
                       const struct values *values)
 {
     const struct plan *plan = database_plan(session->database, known);
+    bool first = known == request->text.known && values == &request->text.values;
+    struct verdict other;
 
+    judge_rules(session, request, plan, values, first ? &request->verdict : &other);
+    if (!request->refused && known->shape->set_name)
+        request->refused = hints_refuse(session, known->shape, values, &request->err);
     /* What is refused leaves nothing. */
     if (session->opening && session->status == 'T' &&
         (plan->bound || outlives(request, known->shape))) {
@@ -191,8 +214,6 @@ static void judge_one(struct session *session, struct request *request, struct k
     request->write |= !plan->read;
     request->asks_names |= prepare_is_asked(known->shape);
     request->swift &= is_swift(known->shape) && !request->asks_names;
-    if (known == request->text.known && values == &request->text.values)
-        judge_first(session, request, plan, values);
 }
 
 static void refuse_cache(struct request *request, enum plan_reason reason)
@@ -279,7 +300,7 @@ enum outcome enter_judge(struct session *session)
     }
     request->unread |= session->blind && request->nqueries;
     request->write |= request->unread;
-    if (begin_refuses(session, request))
+    if (request->refused || begin_refuses(session, request))
         return STEP_FAILED;
     if (request->unseen || request->unread) {
         inventory_note_unread(session);
@@ -293,6 +314,7 @@ enum outcome enter_judge(struct session *session)
         refuse_both(request, PLAN_PROTOCOL);
     judge_form(session, request);
     request->cacheable = request->verdict.cache != NULL;
+    admit_judged(session, request);
     note_trail(request);
     return STEP_ON;
 }

@@ -87,6 +87,7 @@ void leave_need(struct session *session, bool ok)
         vars_clear(&session->rewound);
         transaction_end(session, is_rolled_back(request));
         hearing_end(session);
+        hints_end(session);
         session->odd_transaction = false;
     }
 }

@@ -10,18 +10,61 @@ bool session_holds_server(const struct session *session)
     return session->take.server != NULL;
 }
 
-/* How new a replica must be, as the rules' freshness has it. */
-static enum choice choose(struct session *session, struct request *request, struct node **node)
-{
-    struct database *database = session->database;
-    const struct verdict *verdict = &request->verdict;
-    int64_t max_lag = database->max_lag;
-    uint64_t lsn = verdict->freshness == FRESH_CAUSAL ? request->need.lsn : 0;
+enum { RANKED_MAX = 64 };
 
-    if (verdict->freshness == FRESH_BOUND && verdict->bound < max_lag)
-        max_lag = verdict->bound;
-    return choose_replica(database->topology, lsn, max_lag, loop_now(session->rooms->loop),
-                          database->turn++, node);
+struct ranking {
+    struct topology *topology;
+    unsigned ranks[RANKED_MAX];
+};
+
+static void count_taken(void *with, const struct pool_figures *figures)
+{
+    struct ranking *ranking = with;
+
+    for (unsigned i = 1; i < topology_count(ranking->topology) && i < RANKED_MAX; i++)
+        if (strcmp(topology_node(ranking->topology, i)->name, figures->place->node) == 0)
+            ranking->ranks[i] += figures->taken;
+}
+
+static void rank_by_place(const struct rooms *rooms, struct ranking *ranking)
+{
+    for (unsigned i = 1; i < topology_count(ranking->topology) && i < RANKED_MAX; i++) {
+        const char *location = topology_node(ranking->topology, i)->location;
+
+        ranking->ranks[i] = !location || !rooms->location || strcmp(location, rooms->location) != 0;
+    }
+}
+
+/* As the rules would have it. False: by priority, as ever. */
+static bool rank(struct database *database, enum prefer prefer, struct ranking *ranking)
+{
+    if (prefer == PREFER_TURN || topology_count(database->topology) > RANKED_MAX)
+        return false;
+    *ranking = (struct ranking){.topology = database->topology};
+    if (prefer == PREFER_NEAREST)
+        rank_by_place(database->rooms, ranking);
+    else
+        pool_set_each(database->pools, count_taken, ranking);
+    return true;
+}
+
+enum choice route_choose(struct database *database, const struct verdict *verdict, uint64_t lsn,
+                         struct node **node)
+{
+    const struct operation *operation = verdict->operation;
+    struct ranking ranking;
+    struct choosing choosing = {
+        .lsn = verdict->freshness == FRESH_CAUSAL ? lsn : 0,
+        .max_lag = database->max_lag,
+        .now = loop_now(database->rooms->loop),
+        .turn = database->turn,
+    };
+
+    if (verdict->freshness == FRESH_BOUND && verdict->bound < choosing.max_lag)
+        choosing.max_lag = verdict->bound;
+    if (operation && rank(database, operation->prefer, &ranking))
+        choosing.ranks = ranking.ranks;
+    return choose_replica(database->topology, &choosing, node);
 }
 
 static enum plan_reason try_replica(struct session *session, struct request *request)
@@ -30,8 +73,9 @@ static enum plan_reason try_replica(struct session *session, struct request *req
         return PLAN_NO_REPLICA;
     if (request->need.pending && request->verdict.freshness == FRESH_CAUSAL)
         return PLAN_PENDING;
-    switch (choose(session, request, &request->node)) {
+    switch (route_choose(session->database, &request->verdict, request->need.lsn, &request->node)) {
     case CHOICE_MADE:
+        session->database->turn++;
         return PLAN_NONE;
     case CHOICE_LAG:
         topology_hurry(session->database->topology, request->need.lsn);

@@ -8,10 +8,10 @@ static const struct step {
     enum outcome (*enter)(struct session *session);
     void (*leave)(struct session *session, bool ok);
 } steps[STEP_COUNT] = {
-    [STEP_INSPECT] = {enter_inspect, NULL}, [STEP_JUDGE] = {enter_judge, NULL},
-    [STEP_NEED] = {enter_need, leave_need}, [STEP_ANSWER] = {enter_answer, leave_answer},
-    [STEP_ROUTE] = {enter_route, NULL},     [STEP_TAKE] = {enter_take, leave_take},
-    [STEP_RELAY] = {enter_relay, NULL},
+    [STEP_INSPECT] = {enter_inspect, NULL},    [STEP_JUDGE] = {enter_judge, NULL},
+    [STEP_NEED] = {enter_need, leave_need},    [STEP_ANSWER] = {enter_answer, leave_answer},
+    [STEP_ADMIT] = {enter_admit, leave_admit}, [STEP_ROUTE] = {enter_route, NULL},
+    [STEP_TAKE] = {enter_take, leave_take},    [STEP_RELAY] = {enter_relay, NULL},
 };
 
 /* Notes how long the present step took, and those before it that neither waited nor answered: a
@@ -38,16 +38,6 @@ static void leave_from(struct session *session, enum step_name from, enum step_n
     }
 }
 
-static void record(struct session *session, struct request *request)
-{
-    struct rooms *rooms = session->rooms;
-
-    request->trail.ended = request->entered_at;
-    request->trail.failed |= request->failed;
-    if (rooms->sink.finished)
-        rooms->sink.finished(rooms->sink.owner, &request->trail);
-}
-
 /* The last word of a request: what the client waits for. */
 static void say_ready(struct session *session, const struct request *request)
 {
@@ -61,9 +51,10 @@ static void conclude(struct session *session)
 {
     struct request *request = session->request;
 
+    admit_over(session);
     say_ready(session, request);
     outbox_flush(session);
-    record(session, request);
+    record_request(session, request);
     session->request = ahead_next(session);
     request_free(session->rooms, request);
 }
@@ -81,6 +72,9 @@ static void finish(struct session *session, bool ok)
     }
     if (err_is_set(&request->err)) {
         request->failed = true;
+        /* Elsewhere the server has failed its transaction; of this it has not heard. */
+        if (request->refused && session_holds_server(session) && session->status == 'T')
+            relay_abort(session);
         names_fail(&session->names, session->changes_done, ahead_changes(session), false);
         if (session->begun && session->status == 'T')
             session->status = 'E';

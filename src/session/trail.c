@@ -1,6 +1,9 @@
 /* Names of steps and sources, from the same lists as their enums. */
 #include "session/trail.h"
 
+#include <ctype.h>
+#include <string.h>
+
 const char *step_text(enum step_name step)
 {
     static const char *const texts[STEP_COUNT] = {
@@ -21,4 +24,15 @@ const char *source_text(enum source source)
     };
 
     return texts[source];
+}
+
+void trail_note_trace(struct trail *trail, struct slice traceparent)
+{
+    if (!traceparent.len || traceparent.len >= TRACE_MAX)
+        return;
+    for (size_t i = 0; i < traceparent.len; i++)
+        if (!isxdigit(traceparent.at[i]) && traceparent.at[i] != '-')
+            return;
+    memcpy(trail->traceparent, traceparent.at, traceparent.len);
+    trail->traceparent[traceparent.len] = '\0';
 }

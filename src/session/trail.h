@@ -10,6 +10,7 @@
     X(JUDGE, "judge")                                                                              \
     X(NEED, "need")                                                                                \
     X(ANSWER, "answer")                                                                            \
+    X(ADMIT, "admit")                                                                              \
     X(ROUTE, "route")                                                                              \
     X(TAKE, "take")                                                                                \
     X(RELAY, "relay")
@@ -37,6 +38,8 @@ enum source {
 };
 const char *source_text(enum source source);
 
+enum { TRACE_MAX = 64 };
+
 struct trail {
     const struct rules *rules;         /* which operation and tier are of */
     const struct operation *operation; /* NULL: none matched */
@@ -46,14 +49,18 @@ struct trail {
     const struct cache_class *cache;    /* NULL: not cacheable, see `uncached` */
     enum plan_reason uncached, primary; /* why not from the cache; why from the primary */
     bool write, failed;
-    bool led, joined;     /* led a flight; was answered by another's flight */
-    bool asked_again;     /* a replica's answer was thrown away or was an error */
-    uint64_t rows, bytes; /* to the client */
-    int64_t began, ended; /* ns, clock_now */
+    bool led, joined;            /* led a flight; was answered by another's flight */
+    bool asked_again;            /* a replica's answer was thrown away or was an error */
+    uint64_t rows, bytes;        /* to the client */
+    char traceparent[TRACE_MAX]; /* W3C trace context of its comment; empty: none */
+    int64_t began, ended;        /* ns, clock_now */
     /* ns until each step that waited or answered had its answer; a step that did neither is counted
      * with the one that it led to, and is 0. */
     int64_t spent[STEP_COUNT];
 };
+
+/* What is longer than a traceparent of today, or holds what none may, is none. */
+void trail_note_trace(struct trail *trail, struct slice traceparent);
 
 /* Where trails go. `trail` is valid until the call returns. */
 struct trail_sink {

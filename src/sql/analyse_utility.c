@@ -134,6 +134,19 @@ static void note_setting(struct analysis *a, const PgQuery__VariableSetStmt *stm
         analyse_leaves(a, LEAVES_SEED);
 }
 
+/* What one SET gives, where that is one value. */
+static void note_value(struct analysis *a, const PgQuery__VariableSetStmt *stmt)
+{
+    const PgQuery__Node *node = stmt->n_args == 1 ? stmt->args[0] : NULL;
+    struct shape *shape = &a->facts->shape;
+    const char *cast;
+
+    shape->set_value = (int16_t)value_of(a, node, &cast);
+    if (shape->set_value < 0 && node && node->node_case == NODE(A_CONST) &&
+        node->a_const->val_case == PG_QUERY__A__CONST__VAL_SVAL)
+        shape->set_word = arena_text(&a->facts->arena, slice_text(node->a_const->sval->sval));
+}
+
 /* SET TRANSACTION ends with the transaction; what else the grammar spells in several words does
  * not. */
 static enum statement_kind set(struct analysis *a, PgQuery__VariableSetStmt *stmt)
@@ -151,6 +164,7 @@ static enum statement_kind set(struct analysis *a, PgQuery__VariableSetStmt *stm
                                 stmt->kind == PG_QUERY__VARIABLE_SET_KIND__VAR_RESET ||
                                 stmt->kind == PG_QUERY__VARIABLE_SET_KIND__VAR_SET_DEFAULT);
     }
+    note_value(a, stmt);
     analyse_exprs(a, stmt->args,
                   stmt->kind == PG_QUERY__VARIABLE_SET_KIND__VAR_SET_VALUE ? stmt->n_args : 0);
     if (stmt->is_local && name && *name)

@@ -146,6 +146,7 @@ static bool unreadable(struct slice text, struct hash128 *hash, struct values *v
 {
     values->count = 0;
     values->complete = false;
+    values->tags = (struct slice){0};
     *hash = hash128_bytes(text.at, text.len);
     return false;
 }
@@ -171,6 +172,7 @@ bool finger_text(struct slice text, struct hash128 *hash, struct values *values)
         put_token(&stream, values, &token);
     }
     values->complete = values->count <= VALUES_MAX;
+    values->tags = lexer.tags;
     *hash = hash128_bytes(stream.at, stream.len);
     return true;
 }

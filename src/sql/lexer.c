@@ -64,7 +64,7 @@ void lexer_init(struct lexer *lexer, struct slice text)
 {
     if (!text.at)
         text = SLICE(""); /* to NULL nothing may be added, not even 0 */
-    *lexer = (struct lexer){text.at, text.at, text.at + text.len, false, false};
+    *lexer = (struct lexer){.from = text.at, .at = text.at, .end = text.at + text.len};
 }
 
 /* Behind a block comment that begins at `at`, NULL where it doesn't end. Comments nest. */
@@ -94,16 +94,30 @@ static const uint8_t *skip_line(const uint8_t *at, const uint8_t *end)
     return at;
 }
 
-/* The next byte that is neither space nor comment, NULL where a comment doesn't end. */
-static const uint8_t *skip_space(const uint8_t *at, const uint8_t *end)
+/* The comment is kept in mind if it ends as tags do, in a quote. */
+static const uint8_t *take_block(struct lexer *lexer, const uint8_t *at)
 {
+    const uint8_t *behind = skip_block(at, lexer->end), *last = behind ? behind - 3 : at;
+
+    while (last > at && (classes[*last] & SPACE))
+        last--;
+    if (*last == '\'')
+        lexer->tags = slice_of(at + 2, (size_t)(behind - at) - 4);
+    return behind;
+}
+
+/* The next byte that is neither space nor comment, NULL where a comment doesn't end. */
+static const uint8_t *skip_space(struct lexer *lexer)
+{
+    const uint8_t *at = lexer->at, *end = lexer->end;
+
     while (at < end && (classes[*at] & (SPACE | COMMENT))) {
         if (classes[*at] & SPACE) {
             at++;
         } else if (end - at > 1 && at[0] == '-' && at[1] == '-') {
             at = skip_line(at + 2, end);
         } else if (end - at > 1 && at[0] == '/' && at[1] == '*') {
-            at = skip_block(at, end);
+            at = take_block(lexer, at);
             if (!at)
                 return NULL;
         } else {
@@ -467,7 +481,7 @@ static bool is_placeholder(const struct token *token, bool arrow)
 
 void lexer_next(struct lexer *lexer, struct token *token)
 {
-    const uint8_t *at = lexer->bad ? NULL : skip_space(lexer->at, lexer->end);
+    const uint8_t *at = lexer->bad ? NULL : skip_space(lexer);
 
     *token = (struct token){.kind = at ? TOKEN_END : TOKEN_BAD};
     if (at && at < lexer->end)

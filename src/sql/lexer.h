@@ -34,6 +34,8 @@ struct lexer {
     const uint8_t *from, *at, *end;
     bool arrow; /* the last token was -> ->> #> or #>> */
     bool bad;
+    struct slice tags; /* the inside of the last block comment so far that may hold tags: it ends in
+                          a quote (sqlcommenter) */
 };
 
 /* The text must be under 4 GB and stay where it is as long as tokens are used. */

@@ -186,6 +186,8 @@ struct shape {
     const char *isolation; /* what BEGIN or SET TRANSACTION asks for ("repeatable read"), or NULL */
     const char *set_name;  /* the setting's name where the text is one SET or RESET ("role", "all";
                               words of several are upper-case: "TRANSACTION"), or NULL */
+    const char *set_word;  /* the one value of a SET where it is a word (off), or NULL */
+    int16_t set_value;     /* .. where it is a literal: its value index, or -1 */
     bool set_default;      /* .. which goes back to its default: RESET, SET .. TO DEFAULT */
 };
 

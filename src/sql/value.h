@@ -31,8 +31,9 @@ enum { VALUES_MAX = 64 };
  * text or the Bind message and are valid as long as those are. */
 struct values {
     struct value at[VALUES_MAX];
-    unsigned count; /* placeholders in the text, may exceed VALUES_MAX */
-    bool complete;  /* count <= VALUES_MAX: every value is in `at` */
+    unsigned count;    /* placeholders in the text, may exceed VALUES_MAX */
+    bool complete;     /* count <= VALUES_MAX: every value is in `at` */
+    struct slice tags; /* the inside of the last comment that may hold tags (lexer.h), or empty */
 };
 
 enum value_type {            /* types whose equality is equality of a canonical form */

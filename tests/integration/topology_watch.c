@@ -117,8 +117,9 @@ static void tell_choice(struct watcher *watcher, uint64_t lsn, int64_t max_lag)
 {
     static const char *const texts[] = {"made", "lag", "none"};
     struct node *node = NULL;
-    enum choice choice =
-        choose_replica(watcher->topology, lsn, max_lag, loop_now(watcher->loop), 0, &node);
+    enum choice choice = choose_replica(
+        watcher->topology,
+        &(struct choosing){.lsn = lsn, .max_lag = max_lag, .now = loop_now(watcher->loop)}, &node);
 
     say("choice %s", texts[choice]);
 }

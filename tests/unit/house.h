@@ -106,15 +106,18 @@ static inline void house_build(struct house *house)
 {
     struct cache_settings cache = {.store = "memory", .memory = 1 << 20, .max_entry = 1 << 16};
     struct rooms *rooms = &house->rooms;
+    struct rules *rules;
     const char *why = NULL;
 
     memset(house, 0, sizeof(*house));
     house->keep = keep_new();
     rooms->loop = loop_new();
     rooms->users = users_new(USER_TRUST);
-    rooms->rules = house_compile(house, house_rules);
     rooms->cache = cache_new(rooms->loop, &cache, &why);
-    cache_set_classes(rooms->cache, rooms->rules);
+    rules = house_compile(house, house_rules);
+    rooms_set_rules(rooms, rules);
+    rules_unref(rules);
+    rooms->wait_timeout = CLOCK_SEC;
     rooms->databases = &house->database;
     rooms->ndatabases = 1;
     rooms->max_clients = 100;
@@ -135,6 +138,7 @@ static inline void house_clear(struct house *house)
     cache_free(house->rooms.cache);
     users_free(house->rooms.users);
     rules_unref(house->rooms.rules);
+    gates_free(house->rooms.gates);
     meter_clear(&house->meter);
     loop_run(house->rooms.loop);
     loop_free(house->rooms.loop);

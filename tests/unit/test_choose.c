@@ -122,7 +122,11 @@ static void test_choices(void **state)
                                                   .polled = NOW - from->age,
                                                   .lag = from->lag};
         }
-        choice = choose_replica(&topology, choices[i].need, MAX_LAG, NOW, choices[i].turn, &node);
+        choice = choose_replica(
+            &topology,
+            &(struct choosing){
+                .lsn = choices[i].need, .max_lag = MAX_LAG, .now = NOW, .turn = choices[i].turn},
+            &node);
         if (choice != choices[i].choice ||
             node != (choices[i].node ? &topology.nodes[choices[i].node] : NULL))
             fail_msg("%s: choice %d", choices[i].what, choice);
