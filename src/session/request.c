@@ -183,7 +183,7 @@ static const struct known_text *facts_of(struct session *session, struct stateme
     size =
         offsetof(struct known_text, values.at) +
         (found.values.count < VALUES_MAX ? found.values.count : VALUES_MAX) * sizeof(struct value);
-    kept = mem_new(sizeof(*kept));
+    kept = mem_new(size);
     kept->known = found.known;
     kept->values.count = found.values.count;
     kept->values.complete = found.values.complete;

@@ -30,10 +30,10 @@ enum { VALUES_MAX = 64 };
 /* The values of one statement text in the order of the shape's placeholders. Slices point into the
  * text or the Bind message and are valid as long as those are. */
 struct values {
-    struct value at[VALUES_MAX];
     unsigned count;    /* placeholders in the text, may exceed VALUES_MAX */
     bool complete;     /* count <= VALUES_MAX: every value is in `at` */
     struct slice tags; /* the inside of the last comment that may hold tags (lexer.h), or empty */
+    struct value at[VALUES_MAX]; /* the last: what is kept has no more than there are */
 };
 
 enum value_type {            /* types whose equality is equality of a canonical form */
