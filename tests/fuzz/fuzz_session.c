@@ -144,7 +144,7 @@ static void close_scene(struct scene *scene)
     listener_close(scene->player.listener);
     house_clear(&scene->house);
     for (unsigned i = 0; i < scene->player.count; i++)
-        buf_clear(&scene->player.all[i].in);
+        played_clear(&scene->player.all[i]);
     check(database->statements.bytes == 0);
     map_clear(&database->statements.map);
 }
