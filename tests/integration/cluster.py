@@ -10,6 +10,7 @@ import contextlib
 import os
 import pathlib
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -50,10 +51,13 @@ SETTINGS = {
 
 
 def free_port():
-    """A port that nobody listens on now; the servers are started right after."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that nobody listens on now; the servers are started right after. None of those that the system gives to
+    whoever connects: such a one may be taken in between."""
+    while True:
+        port = random.SystemRandom().randrange(20000, 32000)
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", port))
+            return port
 
 
 def pg_bin(name):
