@@ -6,7 +6,7 @@
 #include "rules/plan.h"
 
 /* Where a request tells its tier: values that all must be tier names. */
-struct tier_source {
+struct tier_values {
     const int16_t *values; /* value indexes, or GIVEN_x */
     unsigned nvalues;
 };
@@ -15,9 +15,11 @@ struct plan_memory {
     struct keep *keep;
     const struct operation **candidates; /* whose shape part matches, in the file's order */
     unsigned ncandidates;
-    struct tier_source *tiers; /* none: no tier is told; all of them must be known */
+    struct tier_values *tiers; /* none: no tier is told; all of them must be known */
     unsigned ntiers;
-    bool aggregates; /* an aggregate is called, be it as an attribute or one of the user's */
+    uint32_t implied; /* tiers of what it touches */
+    bool minds_tier;  /* a candidate, or its class, is of some tiers only */
+    bool aggregates;  /* an aggregate is called, be it as an attribute or one of the user's */
 };
 
 static inline struct plan_memory *plan_memory(const struct plan *plan)
@@ -44,4 +46,5 @@ void plan_resolve(struct plan *plan);
 /* tier.c: finds where the tier is told; then, of a request, its tiers as bits, 0 where they are not
  * known. */
 void plan_tier_sources(struct plan *plan);
-uint32_t plan_tiers(const struct plan *plan, const struct values *values);
+uint32_t plan_tiers(const struct plan *plan, const struct values *values, const struct asker *asker,
+                    enum tier_source *from);

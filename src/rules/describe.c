@@ -190,16 +190,58 @@ static void put_reason(const char *name, enum plan_reason reason, struct buf *ou
     buf_printf(out, "%s: %s (%s)\n", name, plan_reason_text(reason), plan_reason_code(reason));
 }
 
-static void put_operation(const struct plan *plan, const struct verdict *verdict, struct buf *out)
+/* Why a rule of before the one that matched did not. */
+static void put_passed(const struct plan *plan, const struct values *values,
+                       const struct asker *asker, const struct operation *operation,
+                       struct buf *out)
+{
+    enum mismatch why = match_shape(operation->match, plan->shape);
+    enum tier_source from;
+
+    if (why == MATCHES)
+        why = match_asker(operation->match, plan_tiers(plan, values, asker, &from), asker);
+    buf_printf(out, "passed over: %s (%s)\n", operation->name,
+               why == MATCHES ? "it is a shadow, and would match" : mismatch_text(why));
+}
+
+static void put_acts(const struct operation *operation, struct buf *out)
+{
+    char timeout[24];
+
+    if (operation->deny.sqlstate)
+        buf_printf(out, "denied: %s (%s)\n", operation->deny.message, operation->deny.sqlstate);
+    units_duration_text(operation->timeout, timeout);
+    if (operation->timeout)
+        buf_printf(out, "timeout: %s\n", timeout);
+    if (operation->limit)
+        buf_printf(out, "limit: %u at a time\n", operation->limit);
+    if (operation->log > 0)
+        buf_printf(out, "logged: %g%% of them\n", operation->log * 100);
+    if (operation->prefer != PREFER_TURN)
+        buf_printf(out, "prefers: %s\n",
+                   operation->prefer == PREFER_NEAREST ? "the nearest replica"
+                                                       : "the least busy replica");
+}
+
+static void put_operation(const struct plan *plan, const struct values *values,
+                          const struct asker *asker, const struct verdict *verdict, struct buf *out)
 {
     const struct operation *operation = verdict->operation;
+    unsigned end = operation ? operation->index : plan->rules->noperations;
 
     if (operation)
         buf_printf(out, "operation: %s (line %u)\n", operation->name, operation->line);
     else
         buf_put_slice(out, SLICE("operation: none matches\n"));
-    buf_printf(out, "tier: %s\n",
-               verdict->tier < 0 ? "not told" : plan->rules->tiers[verdict->tier]);
+    for (unsigned i = 0; i < end; i++)
+        put_passed(plan, values, asker, &plan->rules->operations[i], out);
+    if (operation)
+        put_acts(operation, out);
+    if (verdict->tier < 0)
+        buf_put_slice(out, SLICE("tier: not told\n"));
+    else
+        buf_printf(out, "tier: %s, by %s\n", plan->rules->tiers[verdict->tier],
+                   tier_source_text(verdict->tier_from));
 }
 
 static void put_cache(const struct plan *plan, const struct values *values,
@@ -258,7 +300,7 @@ void describe_plan(const struct plan *plan, const struct values *values, const s
     put_kinds(plan->shape, out);
     put_effect(plan, out);
     put_refs(plan, values, out);
-    put_operation(plan, &verdict, out);
+    put_operation(plan, values, asker, &verdict, out);
     put_cache(plan, values, &verdict, out);
     buf_printf(out, "route: %s\n", route_text(verdict.route));
     if (verdict.primary != PLAN_NONE)

@@ -3,16 +3,39 @@
 #include "rules/compile.h"
 #include "rules/hint.h"
 
-static const struct operation *find_operation(const struct plan *plan, uint32_t tiers,
-                                              const struct asker *asker)
+static void find_operation(const struct plan *plan, uint32_t tiers, const struct asker *asker,
+                           struct verdict *verdict)
 {
     const struct plan_memory *memory = plan_memory(plan);
 
-    for (unsigned i = 0; i < memory->ncandidates; i++)
-        if (match_asker(memory->candidates[i]->match, tiers, asker->database, asker->user,
-                        asker->application_name))
-            return memory->candidates[i];
-    return NULL;
+    verdict->operation = NULL;
+    verdict->nshadows = 0;
+    for (unsigned i = 0; i < memory->ncandidates; i++) {
+        const struct operation *operation = memory->candidates[i];
+
+        if (match_asker(operation->match, tiers, asker) != MATCHES)
+            continue;
+        if (!operation->shadow) {
+            verdict->operation = operation;
+            return;
+        }
+        if (verdict->nshadows < SHADOWS_MAX)
+            verdict->shadows[verdict->nshadows++] = operation;
+    }
+}
+
+static void count(struct tally *tally, int64_t now)
+{
+    tally->hits++;
+    tally->last = now;
+}
+
+void verdict_count(const struct verdict *verdict, const struct rules *rules, int64_t now)
+{
+    if (verdict->operation)
+        count(&rules->tallies[verdict->operation->index], now);
+    for (unsigned i = 0; i < verdict->nshadows; i++)
+        count(&rules->tallies[verdict->shadows[i]->index], now);
 }
 
 /* A date made from 'now' or 'today' is another one tomorrow. */
@@ -58,10 +81,11 @@ static void judge_route(const struct plan *plan, struct verdict *verdict)
 void plan_judge(const struct plan *plan, const struct values *values, const struct asker *asker,
                 struct verdict *verdict)
 {
-    uint32_t tiers = plan_tiers(plan, values);
-    const struct operation *operation = find_operation(plan, tiers, asker);
+    uint32_t tiers = plan_tiers(plan, values, asker, &verdict->tier_from);
+    const struct operation *operation;
 
-    verdict->operation = operation;
+    find_operation(plan, tiers, asker, verdict);
+    operation = verdict->operation;
     verdict->tier = tiers ? __builtin_ctz(tiers) : -1;
     verdict->uncached = why_uncached(plan, values, operation, tiers);
     verdict->cache = verdict->uncached == PLAN_NONE ? operation->cache : NULL;

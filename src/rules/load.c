@@ -112,62 +112,6 @@ void load_freshness(struct loader *loader, const struct yaml *node, const char *
                  "`%s` must be causal, unbounded, or a bound as in 10s, not `%s`", path, text);
 }
 
-/* --- tiers --- */
-
-struct tier_section {
-    const struct yaml *names, *column;
-};
-
-static const struct field TIER_FIELDS[] = {
-    {.name = "names",
-     .type = FIELD_NODE,
-     .at = offsetof(struct tier_section, names),
-     .help = "the tiers, lowest first"},
-    {.name = "column",
-     .type = FIELD_NODE,
-     .at = offsetof(struct tier_section, column),
-     .preset = "",
-     .help = "relation.column that tells a row's tier"},
-};
-
-static void load_tier_names(struct loader *loader, const struct yaml *node)
-{
-    struct names names = load_names(loader, node, "tiers.names");
-    struct rules *rules = loader->rules;
-
-    if (names.count > TIERS_MAX)
-        diag_add(loader->diag, node->line, node->column, "`tiers.names` holds more than %d tiers",
-                 TIERS_MAX);
-    for (unsigned i = 0; i < names.count && i < TIERS_MAX; i++) {
-        for (unsigned j = 0; j < i; j++)
-            if (strcmp(names.at[i], names.at[j]) == 0)
-                diag_add(loader->diag, node->line, node->column, "`tiers.names` holds `%s` twice",
-                         names.at[i]);
-        rules->tiers[rules->ntiers++] = names.at[i];
-    }
-}
-
-static void load_tier_column(struct loader *loader, const struct yaml *node)
-{
-    const char *text = field_text(node, "tiers.column", loader->diag);
-    const char *dot = text ? strrchr(text, '.') : NULL;
-    const struct relation *relation;
-
-    if (text && (!dot || !dot[1])) {
-        diag_add(loader->diag, node->line, node->column,
-                 "`tiers.column` must be relation.column, not `%s`", text);
-        return;
-    }
-    if (!text)
-        return;
-    relation =
-        load_relation(loader, node, keep_slice(loader->keep, slice_of(text, (size_t)(dot - text))));
-    if (relation) {
-        loader->rules->tier_relation = relation->name;
-        loader->rules->tier_column = keep_text(loader->keep, dot + 1);
-    }
-}
-
 /* --- relations --- */
 
 struct relation_section {
@@ -411,20 +355,14 @@ struct rules *rules_load(const struct yaml *root, struct diag *diag)
     struct keep *keep = keep_new();
     struct compiled *compiled = keep_take(keep, sizeof(*compiled));
     struct loader loader = {.keep = keep, .diag = diag, .rules = &compiled->rules, .root = root};
-    const struct yaml *tiers_node = yaml_child(root, "tiers");
-    struct tier_section tiers = {0};
 
     compiled->keep = keep;
     compiled->rules.refs = 1;
-    if (tiers_node)
-        fields_read(TIER_FIELDS, 2, tiers_node, "tiers", &tiers, keep, diag);
-    if (tiers.names)
-        load_tier_names(&loader, tiers.names);
+    load_tier_names(&loader);
     load_relations(&loader);
-    if (tiers.column)
-        load_tier_column(&loader, tiers.column);
     load_defaults(&loader);
     load_classes(&loader);
+    load_tier_sources(&loader);
     load_operations(&loader);
     return &compiled->rules;
 }

@@ -25,5 +25,13 @@ const struct relation *load_relation(struct loader *loader, const struct yaml *n
 /* causal, unbounded, or a bound. */
 void load_freshness(struct loader *loader, const struct yaml *node, const char *path,
                     enum freshness *freshness, int64_t *bound);
+/* What the operation of this name matches; `node` may be NULL. */
+const struct operation_match *load_match(struct loader *loader, const struct yaml *node,
+                                         const char *operation);
+/* tiers: their names, and when relations and classes are there what tells them. */
+void load_tier_names(struct loader *loader);
+void load_tier_sources(struct loader *loader);
+/* A cache class by its name, NULL where there is none, which is told. */
+const struct cache_class *load_class_name(struct loader *loader, const struct yaml *node);
 /* operations: relations, tiers and classes are there already. */
 void load_operations(struct loader *loader);

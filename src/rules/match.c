@@ -2,7 +2,20 @@
  * has folded them; nothing here looks at the text. */
 #include "rules/match.h"
 
+#include "rules/plan.h"
+
 #include <string.h>
+
+const char *mismatch_text(enum mismatch mismatch)
+{
+    static const char *const texts[] = {
+#define X(name, text) text,
+        MISMATCHES(X)
+#undef X
+    };
+
+    return mismatch < MATCHES ? texts[mismatch] : "it matches";
+}
 
 static bool has(struct names names, const char *name)
 {
@@ -67,27 +80,35 @@ static bool sets(const struct shape_ref *ref, struct names columns)
     return has_all((struct names){ref->columns, ref->ncolumns}, columns);
 }
 
-static bool match_ref(const struct operation_match *match, const struct shape_ref *ref,
-                      unsigned statement, enum statement_kind kind)
+static enum mismatch match_ref(const struct operation_match *match, const struct shape_ref *ref,
+                               unsigned statement, enum statement_kind kind)
 {
-    return ref->statement == statement && uses(kind, ref->use) &&
-           (!match->relation || names_relation(ref, match->relation)) && pins(ref, match->where) &&
-           sets(ref, match->sets);
+    if (ref->statement != statement || !uses(kind, ref->use) ||
+        (match->relation && !names_relation(ref, match->relation)))
+        return MISMATCH_RELATION;
+    if (!pins(ref, match->where))
+        return MISMATCH_WHERE;
+    return sets(ref, match->sets) ? MATCHES : MISMATCH_SETS;
 }
 
-static bool match_statement(const struct operation_match *match, const struct shape *shape,
-                            unsigned statement)
+/* How far the best of its occurrences comes. */
+static enum mismatch match_statement(const struct operation_match *match, const struct shape *shape,
+                                     unsigned statement)
 {
     enum statement_kind kind = shape->statements[statement];
+    enum mismatch best = MISMATCH_RELATION;
 
     if (match->statements && !(match->statements >> kind & 1))
-        return false;
+        return MISMATCH_STATEMENT;
     if (!match->relation && match->where.count == 0 && match->sets.count == 0)
-        return true;
-    for (unsigned i = 0; i < shape->nrefs; i++)
-        if (match_ref(match, &shape->refs[i], statement, kind))
-            return true;
-    return false;
+        return MATCHES;
+    for (unsigned i = 0; i < shape->nrefs; i++) {
+        enum mismatch found = match_ref(match, &shape->refs[i], statement, kind);
+
+        if (found > best)
+            best = found;
+    }
+    return best;
 }
 
 /* `path` is `prefix` or goes deeper. */
@@ -107,18 +128,25 @@ static bool takes_path(const struct shape *shape, const char *column, const char
     return false;
 }
 
-bool match_shape(const struct operation_match *match, const struct shape *shape)
+enum mismatch match_shape(const struct operation_match *match, const struct shape *shape)
 {
+    enum mismatch best = MISMATCH_STATEMENT;
+
+    for (unsigned i = 0; i < shape->nstatements && best < MATCHES; i++) {
+        enum mismatch found = match_statement(match, shape, i);
+
+        if (found > best)
+            best = found;
+    }
+    if (best < MATCHES)
+        return best;
     if (match->aggregate >= 0 && match->aggregate != (int)shape->aggregates)
-        return false;
+        return MISMATCH_AGGREGATE;
     if (match->json_column && !takes_path(shape, match->json_column, match->json_path))
-        return false;
+        return MISMATCH_JSON_PATH;
     if (!shape->star && !has_all((struct names){shape->columns, shape->ncolumns}, match->reads))
-        return false;
-    for (unsigned i = 0; i < shape->nstatements; i++)
-        if (match_statement(match, shape, i))
-            return true;
-    return false;
+        return MISMATCH_READS;
+    return MATCHES;
 }
 
 static bool one_of(struct names names, const char *name)
@@ -126,13 +154,46 @@ static bool one_of(struct names names, const char *name)
     return names.count == 0 || has(names, name);
 }
 
-bool match_asker(const struct operation_match *match, uint32_t tiers, const char *database,
-                 const char *user, const char *application_name)
+static bool one_hint(struct names names, struct slice hint)
+{
+    for (unsigned i = 0; i < names.count; i++)
+        if (slice_is(hint, names.at[i]))
+            return true;
+    return names.count == 0;
+}
+
+static bool from_one(const struct operation_match *match, const char *peer)
+{
+    struct network address;
+
+    if (match->nclients == 0)
+        return true;
+    if (!network_peer(peer, &address))
+        return false;
+    for (unsigned i = 0; i < match->nclients; i++)
+        if (network_holds(&match->clients[i], &address))
+            return true;
+    return false;
+}
+
+enum mismatch match_asker(const struct operation_match *match, uint32_t tiers,
+                          const struct asker *asker)
 {
     if (match->tiers && (!tiers || (tiers & ~match->tiers)))
-        return false;
-    return one_of(match->databases, database) && one_of(match->roles, user) &&
-           one_of(match->applications, application_name);
+        return MISMATCH_TIER;
+    if (!one_of(match->databases, asker->database))
+        return MISMATCH_DATABASE;
+    if (!one_of(match->roles, asker->user))
+        return MISMATCH_ROLE;
+    if (!one_of(match->applications, asker->application_name))
+        return MISMATCH_APPLICATION;
+    if (!one_hint(match->hints, asker->operation))
+        return MISMATCH_HINT;
+    if (!from_one(match, asker->address))
+        return MISMATCH_CLIENT;
+    if (match->transactions && !(match->transactions >> asker->transaction & 1))
+        return MISMATCH_TRANSACTION;
+    return MATCHES;
 }
 
 static bool covers_names(struct names wide, struct names narrow)
@@ -149,6 +210,24 @@ static bool covers_path(const struct operation_match *wide, const struct operati
     return !wide->json_path || (narrow->json_path && is_under(narrow->json_path, wide->json_path));
 }
 
+static bool covers_client(const struct operation_match *wide, const struct network *narrow)
+{
+    for (unsigned i = 0; i < wide->nclients; i++)
+        if (network_covers(&wide->clients[i], narrow))
+            return true;
+    return false;
+}
+
+static bool covers_clients(const struct operation_match *wide, const struct operation_match *narrow)
+{
+    if (wide->nclients == 0)
+        return true;
+    for (unsigned i = 0; i < narrow->nclients; i++)
+        if (!covers_client(wide, &narrow->clients[i]))
+            return false;
+    return narrow->nclients > 0;
+}
+
 bool match_covers(const struct operation_match *wide, const struct operation_match *narrow)
 {
     if (wide->statements && (!narrow->statements || (narrow->statements & ~wide->statements)))
@@ -163,5 +242,8 @@ bool match_covers(const struct operation_match *wide, const struct operation_mat
            has_all(narrow->where, wide->where) && covers_path(wide, narrow) &&
            covers_names(wide->roles, narrow->roles) &&
            covers_names(wide->databases, narrow->databases) &&
-           covers_names(wide->applications, narrow->applications);
+           covers_names(wide->applications, narrow->applications) &&
+           covers_names(wide->hints, narrow->hints) && covers_clients(wide, narrow) &&
+           (!wide->transactions ||
+            (narrow->transactions && !(narrow->transactions & ~wide->transactions)));
 }

@@ -2,6 +2,7 @@
  * depend on values is decided once per shape. Pure. */
 #pragma once
 
+#include "rules/network.h"
 #include "rules/rules.h"
 #include "sql/catalog.h"
 #include "sql/shape.h"
@@ -21,15 +22,44 @@ struct operation_match {
     const char *json_column, *json_path; /* a path into a column; the path NULL: any */
     int aggregate;                       /* 1, 0, or -1: either */
     uint32_t tiers;                      /* its tiers are known, and all among these; 0: any */
-    struct names roles, databases, applications; /* one of them; empty: any */
+    struct names roles, databases, applications, hints; /* one of them; empty: any */
+    const struct network *clients;                      /* in one of them; none: from anywhere */
+    unsigned nclients;
+    unsigned transactions; /* bit i: enum asker_transaction i; 0: any */
 };
 
-/* True where a shape may be named by it, the tiers and the asker still to be looked at.
- An
+/* Why it does not match, what is looked at first before what is looked at last: name, in words */
+#define MISMATCHES(X)                                                                              \
+    X(STATEMENT, "another kind of statement")                                                      \
+    X(RELATION, "another relation")                                                                \
+    X(WHERE, "a column of `where` is not pinned")                                                  \
+    X(SETS, "a column of `sets` is not set")                                                       \
+    X(AGGREGATE, "`aggregate`")                                                                    \
+    X(JSON_PATH, "`json_path` is not taken")                                                       \
+    X(READS, "a column of `reads` is not read")                                                    \
+    X(TIER, "its tier")                                                                            \
+    X(DATABASE, "the database")                                                                    \
+    X(ROLE, "the role")                                                                            \
+    X(APPLICATION, "the application's name")                                                       \
+    X(HINT, "the hint")                                                                            \
+    X(CLIENT, "the client's address")                                                              \
+    X(TRANSACTION, "the transaction's state")
+
+enum mismatch {
+#define X(name, text) MISMATCH_##name,
+    MISMATCHES(X)
+#undef X
+        MATCHES
+};
+const char *mismatch_text(enum mismatch mismatch);
+
+struct asker;
+
+/* MATCHES where a shape may be named by it, the tiers and the asker still to be looked at. An
  * INSERT without a column list sets every column. */
-bool match_shape(const struct operation_match *match, const struct shape *shape);
+enum mismatch match_shape(const struct operation_match *match, const struct shape *shape);
 /* The rest. `tiers` is 0 where they are not known. */
-bool match_asker(const struct operation_match *match, uint32_t tiers, const char *database,
-                 const char *user, const char *application_name);
+enum mismatch match_asker(const struct operation_match *match, uint32_t tiers,
+                          const struct asker *asker);
 /* True where whatever `narrow` matches, `wide` matches as well. */
 bool match_covers(const struct operation_match *wide, const struct operation_match *narrow);

@@ -49,7 +49,7 @@ static void choose_candidates(struct plan *plan)
 
     memory->candidates = keep_array(memory->keep, rules->noperations + 1, sizeof(void *));
     for (unsigned i = 0; i < rules->noperations; i++)
-        if (match_shape(rules->operations[i].match, plan->shape))
+        if (match_shape(rules->operations[i].match, plan->shape) == MATCHES)
             memory->candidates[memory->ncandidates++] = &rules->operations[i];
 }
 
@@ -69,8 +69,8 @@ struct plan *plan_new(struct rules *rules, struct catalog *catalog, const struct
     plan_resolve(plan);
     if (shape->nvalues > VALUES_MAX)
         plan_uncached(plan, PLAN_VALUES);
-    plan_tier_sources(plan);
     choose_candidates(plan);
+    plan_tier_sources(plan);
     return plan;
 }
 

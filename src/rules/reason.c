@@ -1,4 +1,4 @@
-/* The codes and sentences of reasons, from the one list in plan.h. */
+/* The codes and sentences of reasons and of tier sources, from the lists in plan.h. */
 #include "rules/plan.h"
 
 const char *plan_reason_code(enum plan_reason reason)
@@ -17,4 +17,13 @@ const char *plan_reason_text(enum plan_reason reason)
 #undef X
 
     return texts[reason];
+}
+
+const char *tier_source_text(enum tier_source source)
+{
+#define X(name, text) text,
+    static const char *const texts[] = {TIER_SOURCES(X)};
+#undef X
+
+    return texts[source];
 }

@@ -49,3 +49,11 @@ bool rules_logs(const struct rules *rules, const struct operation *operation)
     tally->owed -= 1;
     return true;
 }
+
+void rules_follow(struct rules *rules, const struct rules *before)
+{
+    for (unsigned i = 0; i < rules->noperations; i++)
+        for (unsigned j = 0; j < before->noperations; j++)
+            if (strcmp(rules->operations[i].name, before->operations[j].name) == 0)
+                rules->tallies[i] = before->tallies[j];
+}

@@ -47,7 +47,7 @@ struct denial {
 /* How often an operation named a request (of one with `shadow`: would have). */
 struct tally {
     uint64_t hits;
-    int64_t last; /* clock_now; 0: never */
+    int64_t last; /* clock_wall; 0: never */
     double owed;  /* of a line in the log, see rules_logs */
 };
 
@@ -72,6 +72,27 @@ struct operation {
     unsigned line; /* in the file, for explanations */
 };
 
+/* What a statement that reads or writes it is of: a column, or any of the relation. */
+struct implied_tier {
+    const struct relation *relation;
+    const char *column; /* NULL: any */
+    unsigned tier;
+};
+
+/* Whose role or which database it is. */
+struct named_tier {
+    const char *name;
+    unsigned tier;
+};
+
+/* Where a user's tier is told: by the row of the relation whose key is the user. */
+struct tier_user {
+    const struct relation *relation; /* NULL: nowhere */
+    const char *key, *tier;          /* columns */
+    const char *column;              /* by which other relations name their user ("user_id") */
+    const struct cache_class *cache; /* that keeps it, or NULL */
+};
+
 struct rules {
     unsigned refs;
     const struct relation *relations;
@@ -79,6 +100,11 @@ struct rules {
     const char *tiers[TIERS_MAX]; /* lowest first */
     unsigned ntiers;
     const char *tier_relation, *tier_column; /* NULL where the file names none */
+    const struct implied_tier *implied;
+    unsigned nimplied;
+    const struct named_tier *role_tiers, *database_tiers;
+    unsigned nrole_tiers, ndatabase_tiers;
+    struct tier_user tier_user;
     const struct operation *operations;
     unsigned noperations;
     const struct cache_class *classes;
@@ -96,3 +122,5 @@ const struct relation *rules_relation(const struct rules *rules, const char *sch
                                       const char *name);
 /* True for those requests of an operation that belong in the log, by its share: one in so many. */
 bool rules_logs(const struct rules *rules, const struct operation *operation);
+/* Goes on counting where `before` has counted for operations of the same names. */
+void rules_follow(struct rules *rules, const struct rules *before);

@@ -1,20 +1,22 @@
-/* From the values of a request to its tiers: those that its WHERE pins the tier column to, or that
- * it sets or inserts there. One that is not known leaves all of them unknown. */
+/* From a request to its tiers, by the first that tells them: a hint; its values, those that its
+ * WHERE pins the tier column to, or that it sets or inserts there, where one that is not known
+ * leaves all of them unknown; what it touches; the user it names; who asks. */
 #include "rules/compile.h"
+#include "rules/hint.h"
 
 enum { TIER_NAME_MAX = 64 };
 
-static bool add_pin(struct tier_source *source, const struct shape_ref *ref, const char *column)
+static bool add_pin(struct tier_values *source, const struct shape_ref *ref, const char *column)
 {
     for (unsigned i = 0; i < ref->npins; i++)
         if (strcmp(ref->pins[i].column, column) == 0) {
-            *source = (struct tier_source){ref->pins[i].values, ref->pins[i].nvalues};
+            *source = (struct tier_values){ref->pins[i].values, ref->pins[i].nvalues};
             return true;
         }
     return false;
 }
 
-static bool add_given(struct plan *plan, struct tier_source *source, const struct shape_ref *ref,
+static bool add_given(struct plan *plan, struct tier_values *source, const struct shape_ref *ref,
                       const char *column)
 {
     int16_t *values;
@@ -25,10 +27,59 @@ static bool add_given(struct plan *plan, struct tier_source *source, const struc
         values = keep_array(plan_memory(plan)->keep, ref->nrows, sizeof(*values));
         for (unsigned row = 0; row < ref->nrows; row++)
             values[row] = ref->given[row * ref->ncolumns + i];
-        *source = (struct tier_source){values, ref->nrows};
+        *source = (struct tier_values){values, ref->nrows};
         return true;
     }
     return false;
+}
+
+static bool reads_column(const struct shape *shape, const struct shape_ref *ref, const char *column)
+{
+    for (unsigned i = 0; i < ref->ncolumns; i++)
+        if (strcmp(ref->columns[i], column) == 0)
+            return true;
+    if (ref->use != REF_READ)
+        return ref->positional;
+    for (unsigned i = 0; i < shape->ncolumns; i++)
+        if (strcmp(shape->columns[i], column) == 0)
+            return true;
+    return shape->star;
+}
+
+static bool touches(const struct shape *shape, const struct implied_tier *implied)
+{
+    const struct relation *relation = implied->relation;
+
+    for (unsigned i = 0; i < shape->nrefs; i++) {
+        const struct shape_ref *ref = &shape->refs[i];
+
+        if (strcmp(ref->name, relation->name) == 0 &&
+            (!ref->schema || !relation->schema || strcmp(ref->schema, relation->schema) == 0) &&
+            (!implied->column || reads_column(shape, ref, implied->column)))
+            return true;
+    }
+    return false;
+}
+
+static void note_implied(struct plan *plan)
+{
+    const struct rules *rules = plan->rules;
+
+    for (unsigned i = 0; i < rules->nimplied; i++)
+        if (touches(plan->shape, &rules->implied[i]))
+            plan_memory(plan)->implied |= UINT32_C(1) << rules->implied[i].tier;
+}
+
+static void note_minds(struct plan *plan)
+{
+    struct plan_memory *memory = plan_memory(plan);
+
+    for (unsigned i = 0; i < memory->ncandidates; i++) {
+        const struct operation *operation = memory->candidates[i];
+
+        memory->minds_tier |=
+            operation->match->tiers != 0 || (operation->cache && operation->cache->tiers != 0);
+    }
 }
 
 void plan_tier_sources(struct plan *plan)
@@ -40,7 +91,7 @@ void plan_tier_sources(struct plan *plan)
     memory->tiers = keep_array(memory->keep, shape->nrefs + 1, sizeof(*memory->tiers));
     for (unsigned i = 0; column && i < shape->nrefs; i++) {
         const struct shape_ref *ref = &shape->refs[i];
-        struct tier_source *source = &memory->tiers[memory->ntiers];
+        struct tier_values *source = &memory->tiers[memory->ntiers];
 
         if (strcmp(ref->name, plan->rules->tier_relation) != 0)
             continue;
@@ -49,6 +100,16 @@ void plan_tier_sources(struct plan *plan)
             add_given(plan, source, ref, column);
         memory->ntiers++;
     }
+    note_implied(plan);
+    note_minds(plan);
+}
+
+static uint32_t tier_named(const struct rules *rules, struct slice name)
+{
+    for (unsigned i = 0; i < rules->ntiers; i++)
+        if (slice_is(name, rules->tiers[i]))
+            return UINT32_C(1) << i;
+    return 0;
 }
 
 /* The bit of the tier that a value names, 0 where it names none. */
@@ -57,19 +118,16 @@ static uint32_t tier_of(const struct rules *rules, const struct value *value)
     char name[TIER_NAME_MAX];
     int len = value_plain(value, name, sizeof(name));
 
-    for (unsigned i = 0; len >= 0 && i < rules->ntiers; i++)
-        if (slice_is(slice_of(name, (size_t)len), rules->tiers[i]))
-            return UINT32_C(1) << i;
-    return 0;
+    return len >= 0 ? tier_named(rules, slice_of(name, (size_t)len)) : 0;
 }
 
-uint32_t plan_tiers(const struct plan *plan, const struct values *values)
+static uint32_t tiers_of_values(const struct plan *plan, const struct values *values)
 {
     const struct plan_memory *memory = plan_memory(plan);
     uint32_t tiers = 0;
 
     for (unsigned i = 0; i < memory->ntiers; i++) {
-        const struct tier_source *source = &memory->tiers[i];
+        const struct tier_values *source = &memory->tiers[i];
 
         if (source->nvalues == 0)
             return 0;
@@ -85,4 +143,97 @@ uint32_t plan_tiers(const struct plan *plan, const struct values *values)
         }
     }
     return tiers;
+}
+
+static uint32_t tier_of_asker(const struct named_tier *tiers, unsigned count, const char *name)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (strcmp(tiers[i].name, name) == 0)
+            return UINT32_C(1) << tiers[i].tier;
+    return 0;
+}
+
+/* What the statement itself tells, or its client. */
+static uint32_t tiers_told(const struct plan *plan, const struct values *values,
+                           const struct asker *asker, enum tier_source *from)
+{
+    uint32_t tiers = tier_named(plan->rules, asker->tier);
+
+    *from = TIER_HINT;
+    if (tiers)
+        return tiers;
+    *from = TIER_VALUE;
+    tiers = tiers_of_values(plan, values);
+    if (tiers)
+        return tiers;
+    *from = TIER_COLUMN;
+    return plan_memory(plan)->implied;
+}
+
+uint32_t plan_tiers(const struct plan *plan, const struct values *values, const struct asker *asker,
+                    enum tier_source *from)
+{
+    const struct rules *rules = plan->rules;
+    uint32_t tiers = tiers_told(plan, values, asker, from);
+
+    if (tiers)
+        return tiers;
+    *from = TIER_USER;
+    if (asker->user_tier)
+        return asker->user_tier;
+    *from = TIER_ROLE;
+    tiers = tier_of_asker(rules->role_tiers, rules->nrole_tiers, asker->user);
+    if (tiers)
+        return tiers;
+    *from = TIER_DATABASE;
+    tiers = tier_of_asker(rules->database_tiers, rules->ndatabase_tiers, asker->database);
+    if (!tiers)
+        *from = TIER_NONE;
+    return tiers;
+}
+
+/* ---- the user ---- */
+
+static const char *user_column(const struct rules *rules, const struct relation *relation)
+{
+    return relation == rules->tier_user.relation ? rules->tier_user.key : rules->tier_user.column;
+}
+
+/* The one user that its occurrences are pinned to; -1: none, or several. */
+static int pinned_user(const struct plan *plan, const struct values *values, char *out, size_t cap)
+{
+    struct pinned pinned;
+    struct slice found = {0};
+
+    plan_pinned(plan, values, &pinned);
+    for (unsigned i = 0; i < pinned.count; i++) {
+        const struct relation *relation = plan->refs[pinned.values[i].ref].relation;
+        struct slice value = slice_of(pinned.bytes + pinned.values[i].at, pinned.values[i].len);
+        const char *column = user_column(plan->rules, relation);
+
+        if (!column || strcmp(relation->dimensions[pinned.values[i].dimension], column) != 0)
+            continue;
+        if (found.at && (found.len != value.len || memcmp(found.at, value.at, value.len) != 0))
+            return -1;
+        found = value;
+    }
+    if (!found.at || found.len > cap)
+        return -1;
+    memcpy(out, found.at, found.len);
+    return (int)found.len;
+}
+
+int plan_user(const struct plan *plan, const struct values *values, const struct asker *asker,
+              char *out, size_t cap)
+{
+    enum tier_source from;
+
+    if (!plan->rules->tier_user.relation || !plan_memory(plan)->minds_tier ||
+        tiers_told(plan, values, asker, &from))
+        return -1;
+    if (asker->hints && asker->hints->user.len && asker->hints->user.len <= cap) {
+        memcpy(out, asker->hints->user.at, asker->hints->user.len);
+        return (int)asker->hints->user.len;
+    }
+    return pinned_user(plan, values, out, cap);
 }

@@ -55,6 +55,8 @@ void rooms_set_rules(struct rooms *rooms, struct rules *rules)
 
     rules_ref(rules);
     rooms->rules = rules;
+    if (before)
+        rules_follow(rules, before);
     rules_unref(before);
     set_gates(rooms);
     cache_set_classes(rooms->cache, rules);

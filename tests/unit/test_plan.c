@@ -645,6 +645,8 @@ static void describe(void **state)
                            "effect: no rows are changed\n"
                            "read: business_evaluations id = " ID7 " user_id = $1\n"
                            "operation: professional_aggregations (line "));
+    assert_non_null(strstr((const char *)out.at,
+                           "passed over: tier_upgrade_operation (another kind of statement)\n"));
     assert_non_null(strstr((const char *)out.at, "tier: not told\n"
                                                  "cached: for 2h at most\n"
                                                  "cache class: professional_aggregations\n"

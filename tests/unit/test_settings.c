@@ -182,7 +182,7 @@ static const struct {
      "f:8:6: `operations.a.match` is missing: what a query must be to be named so\n"
      "f:8:16: `operations.a.target` must be a duration as in 300ms, 5s or 1h, not `3`\n"
      "f:9:26: unknown cache class `nothing`\n"
-     "f:9:42: `route` is primary or replica, not `replca`: did you mean `replica`?\n"
+     "f:9:42: unknown route `replca`: did you mean `replica`?\n"
      "f:9:61: `freshness` must be causal, unbounded, or a bound as in 10s, not `soon`\n"
      "f:9:67: unknown key `tagret`: did you mean `target`?\n"},
     {RULES "operations:\n"
