@@ -126,9 +126,7 @@ static void take_hints(struct asks *asks, const struct values *values)
     if (!values->tags.len)
         return;
     hint_read(&asks->hints, values->tags);
-    asks->asker.hints = &asks->hints;
-    asks->asker.operation = asks->hints.operation;
-    asks->asker.tier = asks->hints.tier;
+    hint_asks(&asks->hints, &asks->asker);
 }
 
 /* ---- what would happen --------------------------------------------------------------------- */

@@ -18,6 +18,7 @@ static const struct show {
     const char *text;
 } shows[] = {
     {"TARGETS", 0, show_targets, "operations: latency by tier and source, beside their targets"},
+    {"RULES", 0, show_rules, "operations in their order: how often each matched, and what it does"},
     {"POOLS", 0, show_pools, "servers and queues by node and user"},
     {"CLIENTS", 0, show_clients, "who is connected, and what they are doing"},
     {"SERVERS", 0, show_servers, "connections to PostgreSQL"},

@@ -5,6 +5,7 @@
 #include "admin/console.h"
 
 void show_targets(const struct admin *admin, unsigned limit, struct buf *out);
+void show_rules(const struct admin *admin, unsigned limit, struct buf *out);
 void show_stats(const struct admin *admin, unsigned limit, struct buf *out);
 void show_shapes(const struct admin *admin, unsigned limit, struct buf *out);
 void show_pools(const struct admin *admin, unsigned limit, struct buf *out);

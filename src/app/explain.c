@@ -7,6 +7,7 @@
 #include "app/check.h"
 #include "app/settings.h"
 #include "rules/describe.h"
+#include "rules/hint.h"
 #include "sql/finger.h"
 #include "sql/functions.h"
 
@@ -128,8 +129,9 @@ static void put_notes(const struct shape *shape, struct buf *out)
 
 static void explain(struct settings *settings, struct slice text)
 {
-    const struct asker nobody = {
+    struct asker asker = {
         .database = settings->databases[0].name, .user = "", .application_name = "", .address = ""};
+    struct hints hints = {0};
     struct values values = {0};
     struct hash128 hash;
     struct shape *shape;
@@ -139,10 +141,15 @@ static void explain(struct settings *settings, struct slice text)
     struct slice lines;
 
     finger_text(text, &hash, &values);
+    hint_read(&hints, values.tags);
+    hint_asks(&hints, &asker);
     shape = shape_new(text, hash, &values);
     catalog = imagine_catalog(settings->rules, shape, &values);
     plan = plan_new(settings->rules, catalog, shape);
-    describe_plan(plan, &values, &nobody, &out);
+    describe_plan(plan, &values, &asker, &out);
+    if (hints.wrong.len)
+        buf_printf(&out, "not understood: %.*s\n", (int)hints.wrong.len,
+                   (const char *)hints.wrong.at);
     put_notes(shape, &out);
     lines = buf_slice(&out);
     fwrite(lines.at, 1, lines.len, stdout);

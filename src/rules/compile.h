@@ -18,7 +18,6 @@ struct plan_memory {
     struct tier_values *tiers; /* none: no tier is told; all of them must be known */
     unsigned ntiers;
     uint32_t implied; /* tiers of what it touches */
-    bool minds_tier;  /* a candidate, or its class, is of some tiers only */
     bool aggregates;  /* an aggregate is called, be it as an attribute or one of the user's */
 };
 

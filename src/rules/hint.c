@@ -117,9 +117,6 @@ bool hint_set(struct hints *hints, enum hint hint, struct slice value)
     case HINT_TIER:
         hints->tier = value;
         return true;
-    case HINT_USER:
-        hints->user = value;
-        return true;
     case HINT_OPERATION:
         hints->operation = value;
         return true;
@@ -203,7 +200,7 @@ static enum hint tag_named(struct slice key)
 
     if (hint_is_ours(key))
         return hint;
-    return hint == HINT_TIER || hint == HINT_USER || hint == HINT_OPERATION ? hint : HINT_COUNT;
+    return hint == HINT_TIER || hint == HINT_OPERATION ? hint : HINT_COUNT;
 }
 
 void hint_read(struct hints *hints, struct slice tags)
@@ -227,6 +224,13 @@ void hint_read(struct hints *hints, struct slice tags)
 }
 
 /* ---- what they change ---- */
+
+void hint_asks(const struct hints *hints, struct asker *asker)
+{
+    asker->hints = hints;
+    asker->operation = hints ? hints->operation : (struct slice){0};
+    asker->tier = hints ? hints->tier : (struct slice){0};
+}
 
 /* The rules' own word for an operation is the DBA's: a client may go to the primary in spite of it,
  * and not the other way. */

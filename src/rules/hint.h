@@ -13,7 +13,6 @@
     X(ROUTE, "route", "primary, replica or default")                                               \
     X(FRESHNESS, "freshness", "causal, unbounded, default, or a bound as in 10s")                  \
     X(TIER, "tier", "the name of a tier")                                                          \
-    X(USER, "user_id", "whose tier it is")                                                         \
     X(OPERATION, "operation", "a name that rules match as `hint`")
 
 enum hint {
@@ -23,6 +22,7 @@ enum hint {
         HINT_COUNT
 };
 
+struct asker;
 struct plan;
 struct verdict;
 
@@ -37,7 +37,7 @@ struct hints {
     bool has_freshness;
     enum freshness freshness;
     int64_t bound; /* ns, of FRESH_BOUND */
-    struct slice tier, user, operation;
+    struct slice tier, operation;
     struct slice traceparent; /* W3C trace context, as it came; of tags only */
     struct slice wrong;       /* the last tag that was not understood; for explanations */
     uint16_t used;            /* of `room` */
@@ -56,11 +56,14 @@ const char *hint_values(enum hint hint); /* which it may have, in words */
  * False where it is none that the setting may have: the hints stay as they are. */
 bool hint_set(struct hints *hints, enum hint hint, struct slice value);
 
-/* Takes the tags of a comment's inside, over those that are there: tier, user_id, operation and
+/* Takes the tags of a comment's inside, over those that are there: tier, operation and
  * traceparent by these names, all hints by "pgtier.name". Other tags are others'. What is not
  * understood changes nothing but `wrong`. The comment must live as long as the hints do, and so
  * must the hints where they are: slices point into them. */
 void hint_read(struct hints *hints, struct slice tags);
+
+/* The asker says this; NULL: nothing. */
+void hint_asks(const struct hints *hints, struct asker *asker);
 
 /* What the rules have decided, as the client would have it. */
 void hint_judge(const struct hints *hints, const struct plan *plan, struct verdict *verdict);

@@ -31,7 +31,5 @@ const struct operation_match *load_match(struct loader *loader, const struct yam
 /* tiers: their names, and when relations and classes are there what tells them. */
 void load_tier_names(struct loader *loader);
 void load_tier_sources(struct loader *loader);
-/* A cache class by its name, NULL where there is none, which is told. */
-const struct cache_class *load_class_name(struct loader *loader, const struct yaml *node);
 /* operations: relations, tiers and classes are there already. */
 void load_operations(struct loader *loader);

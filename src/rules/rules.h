@@ -85,14 +85,6 @@ struct named_tier {
     unsigned tier;
 };
 
-/* Where a user's tier is told: by the row of the relation whose key is the user. */
-struct tier_user {
-    const struct relation *relation; /* NULL: nowhere */
-    const char *key, *tier;          /* columns */
-    const char *column;              /* by which other relations name their user ("user_id") */
-    const struct cache_class *cache; /* that keeps it, or NULL */
-};
-
 struct rules {
     unsigned refs;
     const struct relation *relations;
@@ -104,7 +96,6 @@ struct rules {
     unsigned nimplied;
     const struct named_tier *role_tiers, *database_tiers;
     unsigned nrole_tiers, ndatabase_tiers;
-    struct tier_user tier_user;
     const struct operation *operations;
     unsigned noperations;
     const struct cache_class *classes;

@@ -1,8 +1,7 @@
 /* From a request to its tiers, by the first that tells them: a hint; its values, those that its
  * WHERE pins the tier column to, or that it sets or inserts there, where one that is not known
- * leaves all of them unknown; what it touches; the user it names; who asks. */
+ * leaves all of them unknown; what it touches; who asks. */
 #include "rules/compile.h"
-#include "rules/hint.h"
 
 enum { TIER_NAME_MAX = 64 };
 
@@ -70,18 +69,6 @@ static void note_implied(struct plan *plan)
             plan_memory(plan)->implied |= UINT32_C(1) << rules->implied[i].tier;
 }
 
-static void note_minds(struct plan *plan)
-{
-    struct plan_memory *memory = plan_memory(plan);
-
-    for (unsigned i = 0; i < memory->ncandidates; i++) {
-        const struct operation *operation = memory->candidates[i];
-
-        memory->minds_tier |=
-            operation->match->tiers != 0 || (operation->cache && operation->cache->tiers != 0);
-    }
-}
-
 void plan_tier_sources(struct plan *plan)
 {
     struct plan_memory *memory = plan_memory(plan);
@@ -101,7 +88,6 @@ void plan_tier_sources(struct plan *plan)
         memory->ntiers++;
     }
     note_implied(plan);
-    note_minds(plan);
 }
 
 static uint32_t tier_named(const struct rules *rules, struct slice name)
@@ -178,9 +164,6 @@ uint32_t plan_tiers(const struct plan *plan, const struct values *values, const 
 
     if (tiers)
         return tiers;
-    *from = TIER_USER;
-    if (asker->user_tier)
-        return asker->user_tier;
     *from = TIER_ROLE;
     tiers = tier_of_asker(rules->role_tiers, rules->nrole_tiers, asker->user);
     if (tiers)
@@ -190,50 +173,4 @@ uint32_t plan_tiers(const struct plan *plan, const struct values *values, const 
     if (!tiers)
         *from = TIER_NONE;
     return tiers;
-}
-
-/* ---- the user ---- */
-
-static const char *user_column(const struct rules *rules, const struct relation *relation)
-{
-    return relation == rules->tier_user.relation ? rules->tier_user.key : rules->tier_user.column;
-}
-
-/* The one user that its occurrences are pinned to; -1: none, or several. */
-static int pinned_user(const struct plan *plan, const struct values *values, char *out, size_t cap)
-{
-    struct pinned pinned;
-    struct slice found = {0};
-
-    plan_pinned(plan, values, &pinned);
-    for (unsigned i = 0; i < pinned.count; i++) {
-        const struct relation *relation = plan->refs[pinned.values[i].ref].relation;
-        struct slice value = slice_of(pinned.bytes + pinned.values[i].at, pinned.values[i].len);
-        const char *column = user_column(plan->rules, relation);
-
-        if (!column || strcmp(relation->dimensions[pinned.values[i].dimension], column) != 0)
-            continue;
-        if (found.at && (found.len != value.len || memcmp(found.at, value.at, value.len) != 0))
-            return -1;
-        found = value;
-    }
-    if (!found.at || found.len > cap)
-        return -1;
-    memcpy(out, found.at, found.len);
-    return (int)found.len;
-}
-
-int plan_user(const struct plan *plan, const struct values *values, const struct asker *asker,
-              char *out, size_t cap)
-{
-    enum tier_source from;
-
-    if (!plan->rules->tier_user.relation || !plan_memory(plan)->minds_tier ||
-        tiers_told(plan, values, asker, &from))
-        return -1;
-    if (asker->hints && asker->hints->user.len && asker->hints->user.len <= cap) {
-        memcpy(out, asker->hints->user.at, asker->hints->user.len);
-        return (int)asker->hints->user.len;
-    }
-    return pinned_user(plan, values, out, cap);
 }

@@ -385,7 +385,6 @@ void session_asker(const struct session *session, const struct values *values, s
                    struct asker *asker)
 {
     const struct var *name = vars_find(&session->vars, SLICE("application_name"));
-    const struct hints *hints = hints_of(session, values, room);
 
     *asker = (struct asker){
         .database = session->database ? session->database->name : "",
@@ -395,10 +394,6 @@ void session_asker(const struct session *session, const struct values *values, s
         .transaction = session->status == 'I' ? ASKER_ALONE
                        : session->snapshot    ? ASKER_READ_ONLY
                                               : ASKER_READ_WRITE,
-        .hints = hints,
     };
-    if (hints) {
-        asker->operation = hints->operation;
-        asker->tier = hints->tier;
-    }
+    hint_asks(hints_of(session, values, room), asker);
 }

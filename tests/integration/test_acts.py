@@ -1,5 +1,6 @@
 """What an operation of the rules does beside target, class and route: deny, timeout, limit, log, a preferred replica."""
 import re
+import signal
 import threading
 import time
 
@@ -14,6 +15,7 @@ OPERATIONS = {
                        "deny": {"sqlstate": "42501", "message": "evaluations are never deleted",
                                 "hint": "Archive them instead."}},
     "nobody_truncates": {"match": {"statement": "truncate"}, "deny": "tables are not emptied here"},
+    "tried": {"match": {"relation": "users", "hint": "tried"}, "shadow": True, "deny": True},
     "slow": {"match": {"statement": "select", "relation": "users", "hint": "slow"}, "timeout": "400ms"},
     "few": {"match": {"statement": "select", "relation": "users", "hint": "few"}, "limit": 1},
     "logged": {"match": {"statement": "select", "relation": "users", "hint": "logged"}, "log": True},
@@ -163,3 +165,20 @@ def test_a_preferred_replica_answers(proxy, c, operation):
         if proxy.by_source().get("replica", 0) > before.get("replica", 0):
             break
         assert time.monotonic() < until, "the replica is not used"
+
+
+def test_a_shadow_is_counted_and_decides_nothing(proxy, c):
+    def shown(name):
+        return next(row for row in proxy.admin("SHOW RULES") if row["rule"] == name)
+
+    before = int(shown("tried")["hits"])
+    for _ in range(3):
+        assert rows(c.query("SELECT count(*) FROM users /*operation='tried'*/"))
+    after = shown("tried")
+    assert int(after["hits"]) == before + 3 and after["shadow"] == "yes" and after["last_match"]
+    denied = int(shown("nobody_truncates")["hits"])
+    assert error(c.query("TRUNCATE professional_data_audit"))
+    assert int(shown("nobody_truncates")["hits"]) == denied + 1
+    proxy.process.kill(signal.SIGHUP)
+    time.sleep(0.5)
+    assert int(shown("tried")["hits"]) >= before + 3

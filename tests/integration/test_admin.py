@@ -12,7 +12,7 @@ from proxy import parse_metrics
 from rows import evaluation, owner
 from wire import Raw
 
-COMMANDS = ["TARGETS", "POOLS", "CLIENTS", "SERVERS", "NODES", "CACHE", "SHAPES", "STATS", "CONFIG", "VERSION"]
+COMMANDS = ["TARGETS", "RULES", "POOLS", "CLIENTS", "SERVERS", "NODES", "CACHE", "SHAPES", "STATS", "CONFIG", "VERSION"]
 FETCH = f"SELECT id, professional_data FROM business_evaluations WHERE id = '{evaluation(1)}' " \
         f"AND user_id = '{owner(1)}' AND subscription_tier IN ('professional', 'enterprise')"
 

@@ -1,10 +1,13 @@
 """`pgtier check` and `pgtier explain`: no server is needed."""
+import json
 import re
 import subprocess
 
 import pytest
+import yaml
 
-from proxy import SHIPPED, binary, check_file
+from cluster import ROOT
+from proxy import SHIPPED, binary, check_file, merge
 from rows import evaluation, owner
 
 FAULTY = """\
@@ -90,3 +93,30 @@ def test_usage():
         done = subprocess.run([binary(), *words], text=True, capture_output=True, timeout=20, check=False)
         assert "pgtier" in done.stdout + done.stderr
         assert words == ["--help"] or done.returncode != 0
+
+
+def test_the_recipes_of_the_docs(tmp_path):
+    """Each YAML of the page, in front of what ships."""
+    page = (ROOT / "docs/rules.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```yaml\n(.*?)```", page, re.S)
+    assert len(blocks) >= 4
+    settings = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
+    for block in map(yaml.safe_load, blocks):
+        operations = block.pop("operations", {})
+        settings = merge(settings, block)
+        settings["operations"] = operations | settings["operations"]
+    path = tmp_path / "recipes.yaml"
+    path.write_text(json.dumps(settings))
+    status, said = check_file(path, "check")
+    assert status == 0, said
+
+    def explained(sql):
+        done = subprocess.run([binary(), "explain", path, sql], text=True, capture_output=True, check=True)
+        return done.stdout
+
+    assert "denied: evaluations are never deleted (42501)" in explained("DELETE FROM business_evaluations")
+    assert "why primary: the rules say so (rule)" in explained("SELECT evaluation_id FROM professional_data_audit")
+    said = explained("SELECT avg(health_score) FROM business_evaluations WHERE user_id = '00000000-0000-0000-0000-000000000001'")
+    assert "cache class: scores" in said and "cached: for 10min" in said
+    assert "tier: professional, by what it touches" in explained("SELECT professional_data FROM business_evaluations")
+    assert "tier: enterprise, by a hint" in explained("SELECT 1 FROM business_evaluations /*tier='enterprise'*/")

@@ -173,6 +173,10 @@ static void commands_are_understood(void **state)
         {"SHOW TARGETS",
          {"T operation|tier|source|target_ms|count|p50_ms|p95_ms|p99_ms|max_ms|"
           "within_target_pct|target|measured|met\n"}},
+        {"SHOW RULES",
+         {"T rule|line|hits|last_match|shadow|does\nD fetch|",
+          "|0|NULL|no|target 300ms, cache evaluation\nD list|",
+          "|0|NULL|no|target 800ms\nC SHOW\n"}},
         {"SHOW POOLS", {"T database|node|dbname|user|size|idle|taken|logins|waiting|"}},
         {"SHOW CLIENTS", {"T number|user|database|application_name|peer|state|"}},
         {"SHOW SERVERS", {"T number|database|node|dbname|user|state|pid|status|"}},

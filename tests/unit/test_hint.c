@@ -25,7 +25,6 @@ static void describe(const struct hints *hints, char *out, size_t size)
     snprintf(out + strlen(out), size - strlen(out), " " word "=%.*s", (int)hints->member.len,      \
              (const char *)hints->member.at)
     PUT("tier", tier);
-    PUT("user", user);
     PUT("operation", operation);
     PUT("trace", traceparent);
     PUT("wrong", wrong);
@@ -39,9 +38,8 @@ static const struct {
     {"SELECT 1 /* tier is professional */", ""},
     {"SELECT 1 /*tier='professional'*/", " tier=professional"},
     {"/* tier='professional' */ SELECT 1", " tier=professional"},
-    {"SELECT 1 /*tier='professional',user_id='42',operation='list'*/;",
-     " tier=professional user=42 operation=list"},
-    {"SELECT 1 /* tier='a' , user_id='b'\n*/", " tier=a user=b"},
+    {"SELECT 1 /*tier='professional',operation='list'*/;", " tier=professional operation=list"},
+    {"SELECT 1 /* tier='a' , operation='b'\n*/", " tier=a operation=b"},
     {"SELECT 1 "
      "/*action='%2Fpolls',traceparent='00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-"
      "01'*/",
@@ -66,7 +64,7 @@ static const struct {
     {"SELECT 1 /*pgtier.route='primry',tier='a'*/", " tier=a wrong=pgtier.route='primry'"},
     {"SELECT 1 /*pgtier.rout='primary'*/", " wrong=pgtier.rout='primary'"},
     {"SELECT 1 /*pgtier.freshness='-2s'*/", " wrong=pgtier.freshness='-2s'"},
-    {"SELECT 1 /*tier=a,user_id='1'*/", ""},
+    {"SELECT 1 /*tier=a,operation='1'*/", ""},
     {"SELECT 1 /*tier='a*/", ""},
     {"SELECT 1 /*'*/", ""},
     {"SELECT 1 /*='a'*/", ""},
@@ -96,10 +94,10 @@ static void too_long(void **state)
     char text[700];
 
     (void)state;
-    snprintf(text, sizeof(text), "tier='%%20%0600d',user_id='7'", 0);
+    snprintf(text, sizeof(text), "tier='%%20%0600d',operation='7'", 0);
     hint_read(&hints, slice_text(text));
     assert_int_equal(hints.tier.len, 0);
-    assert_true(slice_is(hints.user, "7"));
+    assert_true(slice_is(hints.operation, "7"));
     assert_int_equal(hints.wrong.at - (const uint8_t *)text, 0);
 }
 
@@ -117,7 +115,7 @@ static const struct {
     {"pgtier.freshness", "10s", HINT_FRESHNESS, true},
     {"pgtier.freshness", "10 parsecs", HINT_FRESHNESS, false},
     {"pgtier.freshness", "0s", HINT_FRESHNESS, false},
-    {"pgtier.user_id", "anything", HINT_USER, true},
+    {"pgtier.operation", "anything", HINT_OPERATION, true},
 };
 
 static void names(void **state)

@@ -1,5 +1,5 @@
 /* The rule language beyond kind, relation and pins: who asks, from where, in what; shadows,
- * tallies, acts; where the tier comes from and whose tier is to be looked up; networks. */
+ * tallies, acts; where the tier comes from; networks. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -39,7 +39,6 @@ static const char RULES[] =
     "  implied: { pro: [evaluations.data, audit], top: evaluations.secret }\n"
     "  roles: { robot: basic }\n"
     "  databases: { gold: top }\n"
-    "  user: { relation: users, key: id, tier: tier, column: user_id, cache: tiers }\n"
     "defaults: { reads: replica }\n"
     "operations:\n"
     "  tried: { match: { relation: users, hint: tried }, shadow: true, route: primary }\n"
@@ -52,8 +51,7 @@ static const char RULES[] =
     "  rest: { match: { statement: select } }\n"
     "cache:\n"
     "  classes:\n"
-    "    kept: { key: \"kept:{id}\", ttl: 1h, tier: [pro, top] }\n"
-    "    tiers: { key: \"tier:{id}\", ttl: 1h }\n";
+    "    kept: { key: \"kept:{id}\", ttl: 1h, tier: [pro, top] }\n";
 
 struct scene {
     struct keep *keep;
@@ -178,27 +176,24 @@ static void who_asks(void **state)
 
 static const struct {
     const char *sql, *role, *database;
-    unsigned user_tier;
     const char *tier; /* and from where */
 } tiers[] = {
-    {"SELECT id FROM evaluations", "anna", "app", 0, "-"},
-    {"SELECT id FROM evaluations WHERE tier = 'top'", "anna", "app", 0, "top its values"},
-    {"SELECT id FROM evaluations WHERE tier = 'top' /*tier='basic'*/", "anna", "app", 0,
+    {"SELECT id FROM evaluations", "anna", "app", "-"},
+    {"SELECT id FROM evaluations WHERE tier = 'top'", "anna", "app", "top its values"},
+    {"SELECT id FROM evaluations WHERE tier = 'top' /*tier='basic'*/", "anna", "app",
      "basic a hint"},
-    {"SELECT id FROM evaluations /*tier='nonsense'*/", "anna", "app", 0, "-"},
-    {"SELECT data FROM evaluations", "anna", "app", 0, "pro what it touches"},
-    {"SELECT * FROM evaluations", "anna", "app", 0, "pro what it touches"},
-    {"SELECT secret FROM evaluations", "anna", "app", 0, "top what it touches"},
-    {"UPDATE evaluations SET data = '' WHERE id = 1", "anna", "app", 0, "pro what it touches"},
-    {"UPDATE evaluations SET id = 2 WHERE id = 1", "anna", "app", 0, "-"},
-    {"INSERT INTO evaluations VALUES (1)", "anna", "app", 0, "pro what it touches"},
-    {"SELECT 1 FROM audit", "anna", "app", 0, "pro what it touches"},
-    {"SELECT data FROM users", "anna", "app", 0, "-"},
-    {"SELECT data FROM evaluations WHERE tier = 'basic'", "anna", "app", 0, "basic its values"},
-    {"SELECT id FROM evaluations", "anna", "app", 4, "top its user"},
-    {"SELECT id FROM evaluations", "robot", "app", 4, "top its user"},
-    {"SELECT id FROM evaluations", "robot", "gold", 0, "basic the role"},
-    {"SELECT id FROM evaluations", "anna", "gold", 0, "top the database"},
+    {"SELECT id FROM evaluations /*tier='nonsense'*/", "anna", "app", "-"},
+    {"SELECT data FROM evaluations", "anna", "app", "pro what it touches"},
+    {"SELECT * FROM evaluations", "anna", "app", "pro what it touches"},
+    {"SELECT secret FROM evaluations", "anna", "app", "top what it touches"},
+    {"UPDATE evaluations SET data = '' WHERE id = 1", "anna", "app", "pro what it touches"},
+    {"UPDATE evaluations SET id = 2 WHERE id = 1", "anna", "app", "-"},
+    {"INSERT INTO evaluations VALUES (1)", "anna", "app", "pro what it touches"},
+    {"SELECT 1 FROM audit", "anna", "app", "pro what it touches"},
+    {"SELECT data FROM users", "anna", "app", "-"},
+    {"SELECT data FROM evaluations WHERE tier = 'basic'", "anna", "app", "basic its values"},
+    {"SELECT id FROM evaluations", "robot", "gold", "basic the role"},
+    {"SELECT id FROM evaluations", "anna", "gold", "top the database"},
 };
 
 static void tier_of_a_query(void **state)
@@ -211,51 +206,12 @@ static void tier_of_a_query(void **state)
         begin(&request, *state, tiers[i].sql);
         request.asker.user = tiers[i].role;
         request.asker.database = tiers[i].database;
-        request.asker.user_tier = tiers[i].user_tier;
         plan_judge(request.plan, &request.values, &request.asker, &verdict);
         if (verdict.tier >= 0)
             snprintf(said, sizeof(said), "%s %s", request.plan->rules->tiers[verdict.tier],
                      tier_source_text(verdict.tier_from));
         if (strcmp(said, tiers[i].tier) != 0)
             fail_msg("%s: %s, not %s", tiers[i].sql, said, tiers[i].tier);
-        end(&request);
-    }
-}
-
-static const struct {
-    const char *sql, *user;
-} users[] = {
-    {"SELECT id FROM evaluations WHERE user_id = 7", "7"},
-    {"SELECT id FROM evaluations WHERE id = 7", "-"},
-    {"SELECT id FROM evaluations WHERE id = 7 /*user_id='9'*/", "9"},
-    {"SELECT id FROM evaluations WHERE user_id = 7 /*user_id='9'*/", "9"},
-    {"SELECT id FROM evaluations WHERE user_id = 7 /*tier='top'*/", "-"},
-    {"SELECT id FROM evaluations WHERE user_id = 7 AND tier = 'pro'", "-"},
-    {"SELECT data FROM evaluations WHERE user_id = 7", "-"},
-    {"SELECT id FROM evaluations WHERE user_id IN (7, 8)", "-"},
-    {"SELECT 1 FROM users WHERE id = 7", "7"},
-    {"SELECT 1 FROM users u, evaluations e WHERE u.id = 7 AND e.user_id = 7", "7"},
-    {"SELECT 1 FROM users u, evaluations e WHERE u.id = 7 AND e.user_id = 8", "-"},
-    /* nothing that may name it minds the tier */
-    {"UPDATE evaluations SET id = 1 WHERE user_id = 7", "-"},
-};
-
-static void whose_tier(void **state)
-{
-    for (size_t i = 0; i < sizeof(users) / sizeof(*users); i++) {
-        struct request request;
-        char name[32];
-        int len;
-
-        begin(&request, *state, users[i].sql);
-        len = plan_user(request.plan, &request.values, &request.asker, name, sizeof(name) - 1);
-        if (len < 0) {
-            name[0] = '-';
-            len = 1;
-        }
-        name[len] = '\0';
-        if (strcmp(name, users[i].user) != 0)
-            fail_msg("%s: %s, not %s", users[i].sql, name, users[i].user);
         end(&request);
     }
 }
@@ -440,9 +396,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_asks),    cmocka_unit_test(tier_of_a_query),
-        cmocka_unit_test(whose_tier),  cmocka_unit_test(tallies),
-        cmocka_unit_test(acts),        cmocka_unit_test(told_faults),
-        cmocka_unit_test(passed_over), cmocka_unit_test(in_networks),
+        cmocka_unit_test(tallies),     cmocka_unit_test(acts),
+        cmocka_unit_test(told_faults), cmocka_unit_test(passed_over),
+        cmocka_unit_test(in_networks),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
