@@ -314,7 +314,6 @@ enum outcome enter_judge(struct session *session)
         refuse_both(request, PLAN_PROTOCOL);
     judge_form(session, request);
     request->cacheable = request->verdict.cache != NULL;
-    admit_judged(session, request);
     note_trail(request);
     return STEP_ON;
 }

@@ -42,6 +42,7 @@ enum outcome enter_need(struct session *session)
 {
     struct request *request = session->request;
 
+    admit_judged(session, request);
     if (request->ddl)
         transaction_ddl(session);
     if (request->unread)
