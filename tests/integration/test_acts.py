@@ -138,21 +138,27 @@ def test_who_holds_a_server_does_not_wait(proxy):
         assert rows(busy.until(b"Z"))
 
 
-def lines(proxy, operation):
-    return [line for line in proxy.log.read_text(encoding="utf-8").splitlines() if f"operation {operation}:" in line]
+def lines(proxy, operation, count):
+    """Of the log, which is written behind the answer."""
+    until = time.monotonic() + 10
+    while True:
+        found = [line for line in proxy.log.read_text(encoding="utf-8").splitlines() if f"operation {operation}:" in line]
+        if len(found) >= count or time.monotonic() > until:
+            return found
+        time.sleep(0.05)
 
 
 def test_a_share_goes_to_the_log(proxy, c):
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     for _ in range(3):
         c.query(f"SELECT count(*) FROM users WHERE id = '{owner(1)}' /*operation='logged',traceparent='{trace}'*/")
-    found = lines(proxy, "logged")
+    found = lines(proxy, "logged", 3)
     assert len(found) == 3
     assert re.search(rf"(replica|primary), .*ms, 1 rows, traceparent {trace}: select count", found[0], re.I), found[0]
     assert owner(1) not in found[0]
     for _ in range(10):
         c.query("SELECT count(*) FROM users /*operation='half'*/")
-    assert len(lines(proxy, "half")) == 5
+    assert len(lines(proxy, "half", 5)) == 5
 
 
 @pytest.mark.parametrize("operation", ["near", "idle"])
