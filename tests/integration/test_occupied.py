@@ -33,13 +33,12 @@ def rest(proxy, cluster):
             for user in "app_trust", "postgres":
                 with Raw(proxy.port, user, "other") as c:
                     assert rows(c.query("SELECT 1")) == [[b"1"]]
-            if all(is_up(node) for node in proxy.admin("SHOW NODES")):
+            if all(is_up(node) for node in proxy.admin("SHOW NODES")) and connections(cluster) >= 4:
                 break
         except AssertionError:
             pass
-        assert time.monotonic() < until, proxy.admin("SHOW NODES")
+        assert time.monotonic() < until, (connections(cluster), proxy.admin("SHOW NODES"))
         time.sleep(0.2)
-    assert connections(cluster) >= 4
 
 
 def test_a_database_is_copied_renamed_dropped_and_made_again(proxy, cluster):
