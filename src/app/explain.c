@@ -25,13 +25,14 @@ static void add_row(struct catalog *catalog, const char *const *fields)
 /* The type that the value at `index` seems to be of. */
 static const char *type_of(const struct values *values, int index)
 {
+    const struct value *value = values_get(values, index, 0);
     char canon[CANON_MAX];
 
-    if (index < 0 || index >= VALUES_MAX || (unsigned)index >= values->count)
+    if (!value)
         return NULL;
-    if (value_canon(&values->at[index], TYPE_UUID, canon) >= 0)
+    if (value_canon(value, TYPE_UUID, canon) >= 0)
         return "uuid";
-    return values->at[index].kind == VALUE_INTEGER ? "int8" : "text";
+    return value->kind == VALUE_INTEGER ? "int8" : "text";
 }
 
 static const char *type_of_pin(const struct shape_pin *pin, const struct values *values)

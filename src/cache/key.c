@@ -27,8 +27,9 @@ static void put_bytes(struct material *material, struct slice bytes)
 
 static void put_value(struct material *material, const struct value *value)
 {
-    put_number(material, (uint64_t)value->oid << 32 | (uint64_t)value->kind << 8 |
-                             (unsigned)value->escaped << 1 | value->backslash);
+    put_number(material, (uint64_t)value->oid << 32 | (uint64_t)value->list << 16 |
+                             (uint64_t)value->kind << 8 | (unsigned)value->escaped << 1 |
+                             value->backslash);
     put_number(material, (uint64_t)value->number << 32 ^ value->bytes.len);
     put_bytes(material, value->bytes);
 }
@@ -47,7 +48,7 @@ static struct hash128 make_hash(const struct key_parts *parts)
     put_number(&material, parts->shape->hash.high);
     put_bytes(&material, parts->results);
     put_number(&material, values->count);
-    for (unsigned i = 0; i < values->count && i < VALUES_MAX; i++)
+    for (unsigned i = 0; i < values_stored(values); i++)
         put_value(&material, &values->at[i]);
     return (struct hash128){
         hash_bytes_seed(material.words, material.count * sizeof(uint64_t), material.seeds[0]),

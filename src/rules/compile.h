@@ -9,6 +9,7 @@
 struct tier_values {
     const int16_t *values; /* value indexes, or GIVEN_x */
     unsigned nvalues;
+    bool array; /* the one value is an array of them */
 };
 
 struct plan_memory {

@@ -27,11 +27,12 @@ static bool put_values(const struct plan *plan, const struct values *values,
             buf_printf(out, "%s%.*s", count++ ? "," : "", pinned->values[i].len,
                        pinned->bytes + pinned->values[i].at);
     for (unsigned i = 0; i < ndims && count == 0; i++) {
-        int at = dims[i].nvalues == 1 ? dims[i].values[0] : -1;
+        const struct value *value =
+            dims[i].nvalues == 1 ? values_get(values, dims[i].values[0], 0) : NULL;
 
-        if (dims[i].dimension == place->dimension && at >= 0 && at < VALUES_MAX &&
-            values->at[at].kind == VALUE_PARAM)
-            buf_printf(out, "%s$%u", count++ ? "," : "", values->at[at].number);
+        if (dims[i].dimension != place->dimension || !value || value->kind != VALUE_PARAM)
+            continue;
+        buf_printf(out, "%s$%u%s", count++ ? "," : "", value->number, value->list > 1 ? ",.." : "");
     }
     return count > 0;
 }

@@ -41,7 +41,7 @@ void verdict_count(const struct verdict *verdict, const struct rules *rules, int
 /* A date made from 'now' or 'today' is another one tomorrow. */
 static bool holds_moving_value(const struct values *values)
 {
-    for (unsigned i = 0; i < values->count && i < VALUES_MAX; i++)
+    for (unsigned i = 0; i < values_stored(values); i++)
         if (value_moves(&values->at[i]))
             return true;
     return false;

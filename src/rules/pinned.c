@@ -27,16 +27,51 @@ static bool put(struct pinned *pinned, struct place place, const char *bytes, si
 }
 
 /* A given NULL is known and equals nothing, so that it adds no value. */
-static bool is_null(const struct values *values, int at, bool given)
+static bool is_null(const struct value *value, int at, bool given)
 {
-    if (!given)
-        return false;
-    return at == GIVEN_NULL || (at >= 0 && values->at[at].kind == VALUE_NULL);
+    return given && (at == GIVEN_NULL || (value && value->kind == VALUE_NULL));
 }
 
-static bool is_there(const struct values *values, int at)
+static bool put_value(struct pinned *pinned, const struct value *value, enum value_type type,
+                      struct place place, unsigned *used)
 {
-    return at == GIVEN_NULL || (at >= 0 && at < VALUES_MAX && (unsigned)at < values->count);
+    char canon[CANON_MAX];
+    int len = value ? value_canon(value, type, canon) : -1;
+
+    return len >= 0 && put(pinned, place, canon, (size_t)len, used);
+}
+
+/* A NULL among them equals nothing. */
+static bool put_elements(struct pinned *pinned, const struct value *array, enum value_type type,
+                         struct place place, unsigned *used)
+{
+    struct elements elements;
+    struct value value;
+    enum element found;
+
+    if (!array || !elements_begin(&elements, array))
+        return false;
+    while ((found = elements_next(&elements, &value)) != ELEMENT_END)
+        if (found == ELEMENT_BAD ||
+            (found == ELEMENT_VALUE && !put_value(pinned, &value, type, place, used)))
+            return false;
+    return true;
+}
+
+/* The value at one placeholder, or the whole list. */
+static bool put_values(struct pinned *pinned, const struct plan_dim *dim, struct place place,
+                       const struct values *values, int at, unsigned *used)
+{
+    const struct value *first = values_get(values, at, 0);
+
+    if (is_null(first, at, place.given))
+        return true;
+    if (dim->array)
+        return put_elements(pinned, first, dim->type, place, used);
+    for (unsigned i = 0; i == 0 || i < first->list; i++)
+        if (!put_value(pinned, values_get(values, at, i), dim->type, place, used))
+            return false;
+    return true;
 }
 
 /* True where every value of the dimension is in; false leaves `pinned` as it was. */
@@ -46,15 +81,7 @@ static bool put_dim(struct pinned *pinned, const struct plan_dim *dim, struct pl
     unsigned count = pinned->count, bytes = *used;
 
     for (unsigned i = 0; i < dim->nvalues; i++) {
-        char canon[CANON_MAX];
-        int at = dim->values[i], len = -1;
-
-        if (is_there(values, at)) {
-            if (is_null(values, at, place.given))
-                continue;
-            len = at >= 0 ? value_canon(&values->at[at], dim->type, canon) : -1;
-        }
-        if (len < 0 || !put(pinned, place, canon, (size_t)len, used)) {
+        if (!put_values(pinned, dim, place, values, dim->values[i], used)) {
             pinned->count = count;
             *used = bytes;
             return false;

@@ -52,7 +52,8 @@ struct plan_dim {
     uint8_t dimension;     /* index in relation.dimensions */
     enum value_type type;  /* of the column; TYPE_NONE: nothing is known of its values */
     bool unique;           /* declared and true in the catalog */
-    const int16_t *values; /* value indexes, or GIVEN_x */
+    bool array;            /* the one value is an array of those */
+    const int16_t *values; /* value indexes (of a list: all of it), or GIVEN_x */
     unsigned nvalues;
 };
 

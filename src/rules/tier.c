@@ -9,7 +9,8 @@ static bool add_pin(struct tier_values *source, const struct shape_ref *ref, con
 {
     for (unsigned i = 0; i < ref->npins; i++)
         if (strcmp(ref->pins[i].column, column) == 0) {
-            *source = (struct tier_values){ref->pins[i].values, ref->pins[i].nvalues};
+            *source =
+                (struct tier_values){ref->pins[i].values, ref->pins[i].nvalues, ref->pins[i].array};
             return true;
         }
     return false;
@@ -26,7 +27,7 @@ static bool add_given(struct plan *plan, struct tier_values *source, const struc
         values = keep_array(plan_memory(plan)->keep, ref->nrows, sizeof(*values));
         for (unsigned row = 0; row < ref->nrows; row++)
             values[row] = ref->given[row * ref->ncolumns + i];
-        *source = (struct tier_values){values, ref->nrows};
+        *source = (struct tier_values){.values = values, .nvalues = ref->nrows};
         return true;
     }
     return false;
@@ -107,6 +108,42 @@ static uint32_t tier_of(const struct rules *rules, const struct value *value)
     return len >= 0 ? tier_named(rules, slice_of(name, (size_t)len)) : 0;
 }
 
+/* A NULL among them is the tier of no row. */
+static uint32_t tiers_of_array(const struct rules *rules, const struct value *array)
+{
+    struct elements elements;
+    struct value value;
+    enum element found;
+    uint32_t tiers = 0;
+
+    if (!array || !elements_begin(&elements, array))
+        return 0;
+    while ((found = elements_next(&elements, &value)) != ELEMENT_END) {
+        uint32_t tier = found == ELEMENT_VALUE ? tier_of(rules, &value) : 0;
+
+        if (!tier && found != ELEMENT_NULL)
+            return 0;
+        tiers |= tier;
+    }
+    return tiers;
+}
+
+static uint32_t tiers_of_list(const struct rules *rules, const struct values *values, int at)
+{
+    const struct value *first = values_get(values, at, 0);
+    uint32_t tiers = 0;
+
+    for (unsigned i = 0; first && (i == 0 || i < first->list); i++) {
+        const struct value *value = values_get(values, at, i);
+        uint32_t tier = value ? tier_of(rules, value) : 0;
+
+        if (!tier)
+            return 0;
+        tiers |= tier;
+    }
+    return tiers;
+}
+
 static uint32_t tiers_of_values(const struct plan *plan, const struct values *values)
 {
     const struct plan_memory *memory = plan_memory(plan);
@@ -119,10 +156,9 @@ static uint32_t tiers_of_values(const struct plan *plan, const struct values *va
             return 0;
         for (unsigned j = 0; j < source->nvalues; j++) {
             int at = source->values[j];
-            uint32_t tier = 0;
+            uint32_t tier = source->array ? tiers_of_array(plan->rules, values_get(values, at, 0))
+                                          : tiers_of_list(plan->rules, values, at);
 
-            if (at >= 0 && at < VALUES_MAX && (unsigned)at < values->count)
-                tier = tier_of(plan->rules, &values->at[at]);
             if (!tier)
                 return 0;
             tiers |= tier;

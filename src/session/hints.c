@@ -63,15 +63,14 @@ static int value_of_set(const struct shape *shape, const struct values *values,
                         char out[static VALUE_MAX])
 {
     size_t len = shape->set_word ? strlen(shape->set_word) : 0;
+    const struct value *value;
 
     if (len && len < VALUE_MAX) {
         memcpy(out, shape->set_word, len);
         return (int)len;
     }
-    if (shape->set_value < 0 || (unsigned)shape->set_value >= values->count ||
-        shape->set_value >= VALUES_MAX)
-        return -1;
-    return value_plain(&values->at[shape->set_value], out, VALUE_MAX);
+    value = values_get(values, shape->set_value, 0);
+    return value ? value_plain(value, out, VALUE_MAX) : -1;
 }
 
 static void refuse_name(struct err *err, const char *name)

@@ -139,9 +139,9 @@ static void note_setting(struct session *session, const struct shape_setting *se
     struct slice name = setting->name ? slice_text(setting->name) : (struct slice){0};
 
     if (!setting->name) {
-        len = setting->value < VALUES_MAX && (unsigned)setting->value < values->count
-                  ? value_plain(&values->at[setting->value], text, sizeof(text))
-                  : -1;
+        const struct value *value = values_get(values, setting->value, 0);
+
+        len = value ? value_plain(value, text, sizeof(text)) : -1;
         if (len < 0 && !setting->local)
             doubt(session, LEAVES_SETTINGS | LEAVES_UNSEEN);
         if (len < 0)

@@ -174,21 +174,15 @@ static void free_facts(void *facts)
 static const struct known_text *facts_of(struct session *session, struct statement *statement)
 {
     struct known_text found, *kept;
-    size_t size;
 
     if (statement->facts)
         return statement->facts;
     found.known = shapes_find(&session->database->shapes,
                               slice_skip(statement->text, statement->body), &found.values);
-    size =
-        offsetof(struct known_text, values.at) +
-        (found.values.count < VALUES_MAX ? found.values.count : VALUES_MAX) * sizeof(struct value);
-    kept = mem_new(size);
+    kept = mem_new(offsetof(struct known_text, values.at) +
+                   values_stored(&found.values) * sizeof(struct value));
     kept->known = found.known;
-    kept->values.count = found.values.count;
-    kept->values.complete = found.values.complete;
-    kept->values.tags = found.values.tags;
-    memcpy(kept->values.at, found.values.at, size - offsetof(struct known_text, values.at));
+    values_copy(&kept->values, &found.values);
     statement->facts = kept;
     statement->free_facts = free_facts;
     return kept;
@@ -367,7 +361,7 @@ static bool bind_values(const struct statement *statement, const struct read_bin
     }
     if (reader.bad)
         return false;
-    for (unsigned i = 0; i < values->count && i < VALUES_MAX; i++) {
+    for (unsigned i = 0; i < values_stored(values); i++) {
         struct value *value = &values->at[i];
         unsigned at = value->number - 1;
         const uint8_t *oid;
@@ -390,15 +384,6 @@ static bool bind_values(const struct statement *statement, const struct read_bin
     return true;
 }
 
-static void copy_values(struct values *to, const struct values *from)
-{
-    to->count = from->count;
-    to->complete = from->complete;
-    to->tags = from->tags;
-    memcpy(to->at, from->at,
-           (from->count < VALUES_MAX ? from->count : VALUES_MAX) * sizeof(struct value));
-}
-
 /* A lone EXECUTE is what it runs, with values that nobody knows. */
 static void read_names(struct session *session, struct request *request, struct message *message,
                        struct known_text *text)
@@ -412,7 +397,7 @@ static void read_names(struct session *session, struct request *request, struct 
     facts = facts_of(session, message->statement);
     known_shape_unref(text->known);
     text->known = known_shape_ref(facts->known);
-    copy_values(&text->values, &facts->values);
+    values_copy(&text->values, &facts->values);
     text->values.complete = false;
     if (tags.len)
         text->values.tags = tags;
@@ -433,7 +418,7 @@ static bool read_query(struct session *session, struct request *request, struct 
     }
     facts = facts_of(session, message->statement);
     text->known = known_shape_ref(facts->known);
-    copy_values(&text->values, &facts->values);
+    values_copy(&text->values, &facts->values);
     request->spells |= prepare_is_spoken(facts->known->shape);
     if (!read_bind(body, &bind) || !bind_values(message->statement, &bind, &text->values))
         return false;

@@ -31,7 +31,8 @@ static bool column_of(const PgQuery__Node *node, struct column *column)
     return true;
 }
 
-/* The index of the value that stands at `location`, -1 where none of the first VALUES_MAX does. */
+/* The placeholder of the value that stands at `location`, -1 where none of the first VALUES_MAX
+ * does. */
 static int value_at(const struct analysis *a, int32_t location)
 {
     const struct values *values = a->values;
@@ -50,13 +51,14 @@ static int value_at(const struct analysis *a, int32_t location)
     return -1;
 }
 
-/* The name of a built-in scalar type without modifier that value_type_named knows; else NULL. */
-static const char *plain_type(const PgQuery__TypeName *type)
+/* The name of a built-in scalar type without modifier that value_type_named knows, or of which it
+ * is an array of one dimension; else NULL. */
+static const char *plain_type(const PgQuery__TypeName *type, bool array)
 {
     const char *name;
 
     if (!type || type->n_names == 0 || type->n_names > 2 || type->n_typmods ||
-        type->n_array_bounds || type->setof || type->pct_type)
+        type->n_array_bounds != (array ? 1 : 0) || type->setof || type->pct_type)
         return NULL;
     name = string_of(type->names[type->n_names - 1]);
     if (!name || value_type_named(name) == TYPE_NONE)
@@ -70,19 +72,13 @@ static const char *plain_type(const PgQuery__TypeName *type)
     return name;
 }
 
-int value_of(const struct analysis *a, const PgQuery__Node *node, const char **cast)
+/* The literal or parameter's location, -1 where the node is neither. */
+static int32_t location_of(const PgQuery__Node *node)
 {
-    *cast = NULL;
-    if (node && node->node_case == NODE(TYPE_CAST)) {
-        *cast = plain_type(node->type_cast->type_name);
-        if (!*cast)
-            return -1;
-        node = node->type_cast->arg;
-    }
     if (!node)
         return -1;
     if (node->node_case == NODE(PARAM_REF))
-        return value_at(a, node->param_ref->location);
+        return node->param_ref->location;
     if (node->node_case != NODE(A_CONST) || node->a_const->isnull)
         return -1;
     switch (node->a_const->val_case) {
@@ -90,10 +86,30 @@ int value_of(const struct analysis *a, const PgQuery__Node *node, const char **c
     case PG_QUERY__A__CONST__VAL_FVAL:
     case PG_QUERY__A__CONST__VAL_SVAL:
     case PG_QUERY__A__CONST__VAL_BSVAL: /* never canonical, but the next text has another value */
-        return value_at(a, node->a_const->location);
+        return node->a_const->location;
     default:
         return -1;
     }
+}
+
+/* A value of a list has no placeholder, or one that stands for all of them. */
+static int single_at(const struct analysis *a, int32_t location)
+{
+    int value = location < 0 ? -1 : value_at(a, location);
+
+    return value >= 0 && a->values->at[value].list ? -1 : value;
+}
+
+int value_of(const struct analysis *a, const PgQuery__Node *node, const char **cast)
+{
+    *cast = NULL;
+    if (node && node->node_case == NODE(TYPE_CAST)) {
+        *cast = plain_type(node->type_cast->type_name, false);
+        if (!*cast)
+            return -1;
+        node = node->type_cast->arg;
+    }
+    return single_at(a, location_of(node));
 }
 
 static bool is_equals(const PgQuery__AExpr *expr)
@@ -147,53 +163,179 @@ static int owner_of(const struct analysis *a, const struct column *column, unsig
 static void pin_one(struct analysis *a, const PgQuery__Node *left, const PgQuery__Node *right,
                     unsigned from, unsigned to)
 {
+    struct shape_pin pin = {.nvalues = 1};
     struct column column;
-    const char *cast;
     int16_t index;
     int value, ref;
 
     if (!column_of(left, &column))
         return;
-    value = value_of(a, right, &cast);
+    value = value_of(a, right, &pin.cast);
     ref = owner_of(a, &column, from, to);
     if (value < 0 || ref < 0)
         return;
     index = (int16_t)value;
-    facts_pin(a->facts, (unsigned)ref, column.name, cast, &index, 1);
+    pin.column = column.name;
+    pin.values = &index;
+    facts_pin(a->facts, (unsigned)ref, &pin);
 }
 
-static void pin_list(struct analysis *a, const PgQuery__Node *left, const PgQuery__Node *right,
-                     unsigned from, unsigned to)
+/* column = column: each of them is pinned by what pins the other. */
+static void pin_columns(struct analysis *a, const PgQuery__Node *left, const PgQuery__Node *right,
+                        unsigned from, unsigned to)
 {
-    struct column column;
-    int16_t indexes[VALUES_MAX];
-    const char *cast = NULL;
-    unsigned count;
-    int ref;
+    struct column column, other;
+    int ref, source;
 
-    if (!column_of(left, &column) || !right || right->node_case != NODE(LIST))
+    if (!column_of(left, &column) || !column_of(right, &other) || !a->level)
         return;
-    count = (unsigned)right->list->n_items;
     ref = owner_of(a, &column, from, to);
-    if (ref < 0 || count == 0 || count > VALUES_MAX)
-        return;
-    for (unsigned i = 0; i < count; i++) {
-        const char *own;
-        int value = value_of(a, right->list->items[i], &own);
+    source = owner_of(a, &other, 0, level_count(a->level));
+    if (ref >= 0 && source >= 0 && ref != source)
+        facts_equal(a->facts, (unsigned)ref, column.name, (unsigned)source, other.name);
+}
 
-        /* casts of several types would be resolved to one that is not in the text */
-        if (value < 0 || (i && (own == NULL) != (cast == NULL)) ||
-            (i && own && strcmp(own, cast) != 0))
-            return;
-        cast = own;
+/* The one placeholder of all items, where each of them is a plain value of one list. */
+static int list_of(const struct analysis *a, PgQuery__Node **items, size_t count)
+{
+    int value = location_of(items[0]) < 0 ? -1 : value_at(a, location_of(items[0]));
+
+    if (value < 0 || a->values->at[value].list != count)
+        return -1;
+    for (size_t i = 1; i < count; i++)
+        if (location_of(items[i]) < 0)
+            return -1;
+    return value;
+}
+
+/* The placeholders of the items, or of the list that they are. False where one is no value. Casts
+ * of several types would be resolved to one that is not in the text. */
+static bool values_of(const struct analysis *a, PgQuery__Node **items, size_t count,
+                      int16_t *indexes, struct shape_pin *pin)
+{
+    int list;
+
+    if (count == 0)
+        return false;
+    pin->values = indexes;
+    list = list_of(a, items, count);
+    if (list >= 0) {
+        indexes[0] = (int16_t)list;
+        pin->nvalues = 1;
+        return true;
+    }
+    if (count > VALUES_MAX)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        const char *cast;
+        int value = value_of(a, items[i], &cast);
+
+        if (value < 0 || (i && (cast == NULL) != (pin->cast == NULL)) ||
+            (i && cast && strcmp(cast, pin->cast) != 0))
+            return false;
+        pin->cast = cast;
         indexes[i] = (int16_t)value;
     }
-    facts_pin(a->facts, (unsigned)ref, column.name, cast, indexes, count);
+    pin->nvalues = (unsigned)count;
+    return true;
+}
+
+static void pin_items(struct analysis *a, const PgQuery__Node *left, PgQuery__Node **items,
+                      size_t count, const char *cast, unsigned from, unsigned to)
+{
+    int16_t indexes[VALUES_MAX];
+    struct shape_pin pin = {.nvalues = 0};
+    struct column column;
+    int ref;
+
+    if (!column_of(left, &column))
+        return;
+    ref = owner_of(a, &column, from, to);
+    if (ref < 0 || !values_of(a, items, count, indexes, &pin) || (cast && pin.cast))
+        return;
+    pin.column = column.name;
+    if (cast)
+        pin.cast = cast;
+    facts_pin(a->facts, (unsigned)ref, &pin);
 }
 
 static const PgQuery__RowExpr *row_of(const PgQuery__Node *node)
 {
     return node && node->node_case == NODE(ROW_EXPR) ? node->row_expr : NULL;
+}
+
+/* (a, b) IN ((1, 2), (3, 4)): a is 1 or 3, b is 2 or 4. */
+static void pin_rows(struct analysis *a, const PgQuery__RowExpr *left, const PgQuery__List *rows,
+                     unsigned from, unsigned to)
+{
+    PgQuery__Node *items[VALUES_MAX];
+
+    if (rows->n_items > VALUES_MAX)
+        return;
+    for (size_t i = 0; i < left->n_args; i++) {
+        size_t count = 0;
+
+        for (size_t k = 0; k < rows->n_items; k++) {
+            const PgQuery__RowExpr *row = row_of(rows->items[k]);
+
+            if (row && row->n_args == left->n_args)
+                items[count++] = row->args[i];
+        }
+        if (count == rows->n_items)
+            pin_items(a, left->args[i], items, count, NULL, from, to);
+    }
+}
+
+static void pin_in(struct analysis *a, const PgQuery__AExpr *expr, unsigned from, unsigned to)
+{
+    const PgQuery__List *list;
+
+    if (!expr->rexpr || expr->rexpr->node_case != NODE(LIST))
+        return;
+    list = expr->rexpr->list;
+    if (row_of(expr->lexpr))
+        pin_rows(a, row_of(expr->lexpr), list, from, to);
+    else
+        pin_items(a, expr->lexpr, list->items, list->n_items, NULL, from, to);
+}
+
+/* column = ANY (array): a value that is one, or ARRAY[..]. */
+static void pin_any(struct analysis *a, const PgQuery__Node *left, const PgQuery__Node *right,
+                    unsigned from, unsigned to)
+{
+    struct shape_pin pin = {.nvalues = 1, .array = true};
+    struct column column;
+    int16_t index;
+    int value, ref;
+
+    if (right && right->node_case == NODE(TYPE_CAST)) {
+        pin.cast = plain_type(right->type_cast->type_name, true);
+        if (!pin.cast)
+            return;
+        right = right->type_cast->arg;
+    }
+    if (right && right->node_case == NODE(A_ARRAY_EXPR)) {
+        pin_items(a, left, right->a_array_expr->elements, right->a_array_expr->n_elements, pin.cast,
+                  from, to);
+        return;
+    }
+    value = single_at(a, location_of(right));
+    if (value < 0 || !column_of(left, &column))
+        return;
+    ref = owner_of(a, &column, from, to);
+    if (ref < 0)
+        return;
+    index = (int16_t)value;
+    pin.column = column.name;
+    pin.values = &index;
+    facts_pin(a->facts, (unsigned)ref, &pin);
+}
+
+static void pin_equals(struct analysis *a, const PgQuery__Node *left, const PgQuery__Node *right,
+                       unsigned from, unsigned to)
+{
+    pin_one(a, left, right, from, to);
+    pin_columns(a, left, right, from, to);
 }
 
 static void pin_expr(struct analysis *a, const PgQuery__AExpr *expr, unsigned from, unsigned to)
@@ -203,13 +345,17 @@ static void pin_expr(struct analysis *a, const PgQuery__AExpr *expr, unsigned fr
     if (!is_equals(expr))
         return;
     if (expr->kind == PG_QUERY__A__EXPR__KIND__AEXPR_IN) {
-        pin_list(a, expr->lexpr, expr->rexpr, from, to);
+        pin_in(a, expr, from, to);
+    } else if (expr->kind == PG_QUERY__A__EXPR__KIND__AEXPR_OP_ANY) {
+        pin_any(a, expr->lexpr, expr->rexpr, from, to);
     } else if (expr->kind == PG_QUERY__A__EXPR__KIND__AEXPR_OP && left && right) {
-        for (size_t i = 0; i < left->n_args && left->n_args == right->n_args; i++)
-            pin_one(a, left->args[i], right->args[i], from, to);
+        for (size_t i = 0; i < left->n_args && left->n_args == right->n_args; i++) {
+            pin_equals(a, left->args[i], right->args[i], from, to);
+            pin_equals(a, right->args[i], left->args[i], from, to);
+        }
     } else if (expr->kind == PG_QUERY__A__EXPR__KIND__AEXPR_OP) {
-        pin_one(a, expr->lexpr, expr->rexpr, from, to);
-        pin_one(a, expr->rexpr, expr->lexpr, from, to);
+        pin_equals(a, expr->lexpr, expr->rexpr, from, to);
+        pin_equals(a, expr->rexpr, expr->lexpr, from, to);
     }
 }
 

@@ -184,17 +184,18 @@ static void pin_conflict(struct analysis *a, const PgQuery__InferClause *infer, 
         const PgQuery__Node *node = infer->index_elems[i];
         const PgQuery__IndexElem *elem;
         int16_t values[VALUES_MAX];
-        const char *cast = NULL;
-        unsigned count;
+        struct shape_pin pin = {.values = values};
 
         if (node->node_case != NODE(INDEX_ELEM))
             continue;
         elem = node->index_elem;
         if (elem->expr || !elem->name || !*elem->name || elem->n_collation || elem->n_opclass)
             continue;
-        count = key_values(facts_ref_at(a->facts, (unsigned)insert), elem->name, &cast, values);
-        if (count)
-            facts_pin(a->facts, (unsigned)update, elem->name, cast, values, count);
+        pin.column = elem->name;
+        pin.nvalues =
+            key_values(facts_ref_at(a->facts, (unsigned)insert), elem->name, &pin.cast, values);
+        if (pin.nvalues)
+            facts_pin(a->facts, (unsigned)update, &pin);
     }
 }
 

@@ -3,6 +3,7 @@
 enum {
     MAX_REFS = 2000,
     MAX_PINS = 4000,
+    MAX_EQUALS = 200,
     MAX_COLUMNS = 1000,
     MAX_FUNCTIONS = 500,
     MAX_TYPES = 200,
@@ -58,17 +59,28 @@ struct shape_ref *facts_ref_at(struct facts *facts, unsigned ref)
     return &MEMBERS(&facts->refs, struct shape_ref)[ref];
 }
 
-void facts_pin(struct facts *facts, unsigned ref, const char *column, const char *cast,
-               const int16_t *values, unsigned count)
+void facts_pin(struct facts *facts, unsigned ref, const struct shape_pin *pin)
 {
-    struct facts_pin pin = {.ref = ref, .pin = {.nvalues = count}};
+    struct facts_pin added = {.ref = ref, .pin = *pin};
 
     if (COUNT(&facts->pins, struct facts_pin) == MAX_PINS)
         return;
-    pin.pin.column = arena_text(&facts->arena, slice_text(column));
-    pin.pin.cast = keep(facts, cast);
-    pin.pin.values = arena_copy(&facts->arena, values, count, sizeof(*values));
-    buf_put(&facts->pins, &pin, sizeof(pin));
+    added.pin.column = arena_text(&facts->arena, slice_text(pin->column));
+    added.pin.cast = keep(facts, pin->cast);
+    added.pin.values = arena_copy(&facts->arena, pin->values, pin->nvalues, sizeof(*pin->values));
+    buf_put(&facts->pins, &added, sizeof(added));
+}
+
+void facts_equal(struct facts *facts, unsigned ref, const char *column, unsigned source,
+                 const char *other)
+{
+    struct shape_equal equal = {.ref = ref, .source = source};
+
+    if (COUNT(&facts->equals, struct shape_equal) == MAX_EQUALS)
+        return;
+    equal.column = arena_text(&facts->arena, slice_text(column));
+    equal.other = arena_text(&facts->arena, slice_text(other));
+    buf_put(&facts->equals, &equal, sizeof(equal));
 }
 
 void facts_use(struct facts *facts, int16_t value, const char *column, const char *cast)
@@ -110,12 +122,12 @@ static bool alike(const struct facts *facts, const struct values *values, unsign
 
     if (!first || values->count > VALUES_MAX)
         return false;
-    for (unsigned i = 0; i < values->count; i++) {
+    for (unsigned i = 0; i < values_stored(values); i++) {
         const struct facts_use *use;
 
         if (values->at[i].kind != VALUE_PARAM || values->at[i].number != values->at[value].number)
             continue;
-        use = use_of(facts, i);
+        use = i < values->count ? use_of(facts, i) : NULL;
         if (!use || !same_text(use->column, first->column) || !same_text(use->cast, first->cast))
             return false;
     }
@@ -285,6 +297,7 @@ struct arena facts_freeze(struct facts *facts)
     shape->paths = freeze(facts, &facts->paths, sizeof(struct shape_path), &shape->npaths);
     shape->functions =
         freeze(facts, &facts->functions, sizeof(struct shape_function), &shape->nfunctions);
+    shape->equals = freeze(facts, &facts->equals, sizeof(struct shape_equal), &shape->nequals);
     shape->settings =
         freeze(facts, &facts->settings, sizeof(struct shape_setting), &shape->nsettings);
     buf_clear(&facts->pins);

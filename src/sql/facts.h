@@ -14,6 +14,7 @@ struct facts {
     struct buf refs;                    /* struct shape_ref */
     struct buf pins;                    /* struct facts_pin */
     struct buf uses;                    /* struct facts_use */
+    struct buf equals;                  /* struct shape_equal */
     struct buf columns, types, metrics; /* const char * */
     struct buf paths;                   /* struct shape_path */
     struct buf functions;               /* struct shape_function */
@@ -44,8 +45,11 @@ int facts_ref(struct facts *facts, const char *schema, const char *name, enum re
 unsigned facts_ref_count(const struct facts *facts);
 /* Valid until the next facts_ref. */
 struct shape_ref *facts_ref_at(struct facts *facts, unsigned ref);
-void facts_pin(struct facts *facts, unsigned ref, const char *column, const char *cast,
-               const int16_t *values, unsigned count);
+/* The pin's names and values are copied. */
+void facts_pin(struct facts *facts, unsigned ref, const struct shape_pin *pin);
+/* ref.column = source.other holds for every row that `ref` contributes. */
+void facts_equal(struct facts *facts, unsigned ref, const char *column, unsigned source,
+                 const char *other);
 void facts_use(struct facts *facts, int16_t value, const char *column, const char *cast);
 /* Drops the pins by parameters that the text holds more than once (bit i of `repeated`: value i),
  * unless each of them is compared with a column of one name, behind one cast: else its type is not

@@ -63,8 +63,16 @@ struct shape_pin {
     const char *column;
     const char *cast; /* the type the values are cast to (one that value_type_named knows), NULL
                          where none is; a value behind any other cast makes no pin */
-    const int16_t *values; /* value indexes */
+    const int16_t *values; /* value indexes; one that is the first of a list means all of it */
     unsigned nvalues;
+    bool array; /* the one value is an array: column = ANY (value) */
+};
+
+/* column = other, by a top-level AND, for every row that `ref` contributes: what pins other pins
+ * column, where both are of one type. */
+struct shape_equal {
+    unsigned ref, source; /* occurrences */
+    const char *column, *other;
 };
 
 /* A value that an INSERT or UPDATE gives behind a cast to a type that value_type_named knows. A
@@ -160,6 +168,9 @@ struct shape {
     unsigned ntypes;
     const char *const *metrics; /* aggregates as "avg(health_score)", in order of appearance */
     unsigned nmetrics;
+
+    const struct shape_equal *equals;
+    unsigned nequals;
 
     const struct shape_setting *settings; /* set or reset */
     unsigned nsettings;

@@ -117,8 +117,7 @@ struct known_shape *shapes_find(struct shapes *shapes, struct slice text, struct
     struct hash128 hash;
 
     if (text.len > SURVEY_MAX) {
-        values->count = 0;
-        values->complete = false;
+        *values = (struct values){.complete = false};
         return known_shape_ref(shapes->unreadable);
     }
     if (!finger_text(text, &hash, values))

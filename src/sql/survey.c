@@ -173,15 +173,34 @@ static void cut(struct buf *text)
 static void see_param(struct survey *survey, const struct values *values, unsigned value,
                       const struct token *token)
 {
-    unsigned count = value < VALUES_MAX ? value : VALUES_MAX;
+    for (unsigned i = 0; i < values_stored(values); i++) {
+        unsigned same = values_placeholder(values, i);
 
-    for (unsigned i = 0; i < count; i++) {
-        if (values->at[i].kind == VALUE_PARAM && values->at[i].number == token->number) {
-            survey->repeated |= UINT64_C(1) << i;
+        if (values->at[i].kind == VALUE_PARAM && values->at[i].number == token->number &&
+            values->at[i].pos < token->pos) {
+            survey->repeated |= UINT64_C(1) << same;
             if (value < VALUES_MAX)
                 survey->repeated |= UINT64_C(1) << value;
         }
     }
+}
+
+/* True for a value that has no placeholder of its own; `next` would be that. */
+static bool is_more(const struct values *values, unsigned next, const struct token *token)
+{
+    if (next < values->count && next < VALUES_MAX)
+        return values->at[next].pos != token->pos;
+    return next == values->count;
+}
+
+/* Takes ", $2" back and says that more of the list may follow. */
+static void write_more(struct buf *text, size_t before, bool second)
+{
+    if (buf_len(text) >= SURVEY_TEXT)
+        return;
+    text->tail = text->head + before;
+    if (second)
+        buf_put(text, ", ..", 4);
 }
 
 static void look(struct survey *survey, struct slice text, const struct values *values,
@@ -189,19 +208,29 @@ static void look(struct survey *survey, struct slice text, const struct values *
 {
     struct lexer lexer;
     struct token token;
-    unsigned value = 0;
+    unsigned value = 0, nth = 0;
+    size_t before = 0; /* the length of the text in front of the last comma */
     bool tight = false;
 
     lexer_init(&lexer, text);
     for (lexer_next(&lexer, &token); token.kind != TOKEN_END && token.kind != TOKEN_BAD;
          lexer_next(&lexer, &token)) {
+        bool more = token.value && is_more(values, value, &token);
+
         see_token(depth, &token);
-        write_token(&survey->text, &token, value, &tight, text.at + text.len);
-        if (token.kind == TOKEN_PARAM)
+        if (token.kind == TOKEN_OPERATOR && token.all.len == 1 && token.all.at[0] == ',')
+            before = buf_len(&survey->text);
+        if (more)
+            write_more(&survey->text, before, nth++ == 0);
+        else
+            write_token(&survey->text, &token, value, &tight, text.at + text.len);
+        if (token.kind == TOKEN_PARAM && !more)
             see_param(survey, values, value, &token);
-        if (token.value)
+        if (token.value && !more) {
             value++;
-        else if (token.kind == TOKEN_STRING || token.kind == TOKEN_INTEGER)
+            nth = 0;
+        }
+        if (!token.value && (token.kind == TOKEN_STRING || token.kind == TOKEN_INTEGER))
             buf_put(&survey->kept, &token.pos, sizeof(token.pos));
     }
     survey->parsable = token.kind == TOKEN_END && !depth->over;

@@ -387,6 +387,211 @@ int value_canon(const struct value *value, enum value_type type, char *out)
     }
 }
 
+const struct value *values_get(const struct values *values, int placeholder, unsigned i)
+{
+    const struct value *value;
+    unsigned at;
+
+    if (placeholder < 0 || placeholder >= VALUES_MAX || (unsigned)placeholder >= values->count)
+        return NULL;
+    value = &values->at[placeholder];
+    if (i == 0)
+        return value;
+    if (i >= value->list || values->more == 0)
+        return NULL;
+    at = values->count;
+    for (int k = 0; k < placeholder; k++)
+        at += values->at[k].list ? values->at[k].list - 1U : 0;
+    return &values->at[at + i - 1];
+}
+
+unsigned values_placeholder(const struct values *values, unsigned at)
+{
+    unsigned placeholder = 0, end = values->count;
+
+    if (at < values->count)
+        return at;
+    for (; placeholder < values->count; placeholder++) {
+        end += values->at[placeholder].list ? values->at[placeholder].list - 1U : 0;
+        if (at < end)
+            break;
+    }
+    return placeholder;
+}
+
+void values_copy(struct values *to, const struct values *from)
+{
+    to->count = from->count;
+    to->more = from->more;
+    to->complete = from->complete;
+    to->tags = from->tags;
+    memcpy(to->at, from->at, values_stored(from) * sizeof(struct value));
+}
+
+/* --- arrays --- */
+
+static uint32_t element_oid(uint32_t array)
+{
+    static const struct {
+        uint32_t array, element;
+    } oids[] = {{1000, OID_BOOL}, {1005, OID_INT2},    {1007, OID_INT4}, {1016, OID_INT8},
+                {1009, OID_TEXT}, {1015, OID_VARCHAR}, {2951, OID_UUID}};
+
+    for (size_t i = 0; i < sizeof(oids) / sizeof(*oids); i++)
+        if (oids[i].array == array)
+            return oids[i].element;
+    return 0;
+}
+
+static bool take_u32(struct slice *s, uint32_t *number)
+{
+    if (s->len < 4)
+        return false;
+    *number =
+        (uint32_t)s->at[0] << 24 | (uint32_t)s->at[1] << 16 | (uint32_t)s->at[2] << 8 | s->at[3];
+    *s = slice_skip(*s, 4);
+    return true;
+}
+
+/* Dimensions, whether there are NULLs, the elements' type, then of the one dimension its length and
+ * the first index. */
+static bool begin_binary(struct elements *elements)
+{
+    uint32_t dimensions, word;
+
+    if (!take_u32(&elements->rest, &dimensions) || !take_u32(&elements->rest, &word) ||
+        !take_u32(&elements->rest, &elements->oid) || dimensions > 1)
+        return false;
+    elements->ended = dimensions == 0;
+    return dimensions == 0 ||
+           (take_u32(&elements->rest, &word) && take_u32(&elements->rest, &word));
+}
+
+static void skip_space(struct slice *s)
+{
+    while (s->len && is_space(s->at[0]))
+        *s = slice_skip(*s, 1);
+}
+
+static bool take_byte(struct slice *s, uint8_t byte)
+{
+    if (!s->len || s->at[0] != byte)
+        return false;
+    *s = slice_skip(*s, 1);
+    return true;
+}
+
+static bool begin_text(struct elements *elements)
+{
+    elements->rest = trim(elements->rest);
+    return take_byte(&elements->rest, '{');
+}
+
+bool elements_begin(struct elements *elements, const struct value *array)
+{
+    elements->rest = array->bytes;
+    elements->oid = element_oid(array->oid);
+    elements->binary = array->kind == VALUE_BINARY;
+    elements->ended = false;
+    elements->first = true;
+    if (array->oid && array->oid != OID_UNKNOWN && !elements->oid)
+        return false;
+    switch (array->kind) {
+    case VALUE_BINARY:
+        return begin_binary(elements);
+    case VALUE_STRING:
+        return !array->escaped && !array->backslash && begin_text(elements);
+    case VALUE_TEXT:
+        return begin_text(elements);
+    default:
+        return false;
+    }
+}
+
+static enum element next_binary(struct elements *elements, struct value *value)
+{
+    uint32_t len;
+
+    if (!elements->rest.len)
+        return ELEMENT_END;
+    if (!take_u32(&elements->rest, &len))
+        return ELEMENT_BAD;
+    if (len == UINT32_MAX)
+        return ELEMENT_NULL;
+    if (len > elements->rest.len)
+        return ELEMENT_BAD;
+    *value = (struct value){
+        .kind = VALUE_BINARY, .oid = elements->oid, .bytes = slice_first(elements->rest, len)};
+    elements->rest = slice_skip(elements->rest, len);
+    return ELEMENT_VALUE;
+}
+
+/* What is between quotation marks, where a backslash stands before what means itself. */
+static bool read_quoted(struct elements *elements, size_t *len)
+{
+    struct slice *rest = &elements->rest;
+
+    for (*len = 0; rest->len && rest->at[0] != '"'; (*len)++) {
+        if (rest->at[0] == '\\')
+            *rest = slice_skip(*rest, 1);
+        if (!rest->len || *len == sizeof(elements->room))
+            return false;
+        elements->room[*len] = (char)rest->at[0];
+        *rest = slice_skip(*rest, 1);
+    }
+    return take_byte(rest, '"');
+}
+
+static enum element read_text(struct elements *elements, struct value *value)
+{
+    struct slice *rest = &elements->rest;
+    size_t len = 0;
+
+    *value = (struct value){.kind = VALUE_TEXT, .oid = elements->oid};
+    if (take_byte(rest, '"')) {
+        if (!read_quoted(elements, &len))
+            return ELEMENT_BAD;
+        value->bytes = slice_of(elements->room, len);
+        return ELEMENT_VALUE;
+    }
+    while (len < rest->len && !strchr(",}{\"\\", rest->at[len]))
+        len++;
+    value->bytes = trim(slice_first(*rest, len));
+    *rest = slice_skip(*rest, len);
+    if (!value->bytes.len)
+        return ELEMENT_BAD;
+    return slice_is_nocase(value->bytes, "null") ? ELEMENT_NULL : ELEMENT_VALUE;
+}
+
+static enum element next_text(struct elements *elements, struct value *value)
+{
+    struct slice *rest = &elements->rest;
+    enum element found;
+
+    skip_space(rest);
+    if (elements->first && take_byte(rest, '}'))
+        return rest->len ? ELEMENT_BAD : ELEMENT_END;
+    found = read_text(elements, value);
+    skip_space(rest);
+    if (found == ELEMENT_BAD)
+        return found;
+    if (take_byte(rest, ','))
+        return found;
+    elements->ended = take_byte(rest, '}') && !rest->len;
+    return elements->ended ? found : ELEMENT_BAD;
+}
+
+enum element elements_next(struct elements *elements, struct value *value)
+{
+    enum element found;
+
+    if (elements->ended)
+        return ELEMENT_END;
+    found = elements->binary ? next_binary(elements, value) : next_text(elements, value);
+    elements->first = false;
+    return found;
+}
+
 enum value_type value_type_named(const char *name)
 {
     static const struct {

@@ -16,25 +16,43 @@ enum value_kind {
 };
 
 struct value {
-    uint8_t kind;    /* enum value_kind */
-    bool escaped;    /* VALUE_STRING: bytes still hold '' or \x escapes */
-    bool backslash;  /* VALUE_STRING: E'...': a backslash escapes */
-    uint32_t number; /* VALUE_PARAM */
-    uint32_t oid;    /* bound parameters: the declared type, 0 where none was declared */
-    uint32_t pos;    /* literals and params: offset in the text of their first byte */
+    uint8_t kind;       /* enum value_kind */
+    bool escaped : 1;   /* VALUE_STRING: bytes still hold '' or \x escapes */
+    bool backslash : 1; /* VALUE_STRING: E'...': a backslash escapes */
+    uint16_t list;      /* it is the first of so many in one list: IN (7, 8); 0: of none */
+    uint32_t number;    /* VALUE_PARAM */
+    uint32_t oid;       /* bound parameters: the declared type, 0 where none was declared */
+    uint32_t pos;       /* literals and params: offset in the text of their first byte */
     struct slice bytes;
 };
 
 enum { VALUES_MAX = 64 };
 
-/* The values of one statement text in the order of the shape's placeholders. Slices point into the
- * text or the Bind message and are valid as long as those are. */
+/* The values of one statement text in the order of the shape's placeholders. A list has one
+ * placeholder, that of its first value, however long it is. Slices point into the text or the Bind
+ * message and are valid as long as those are. */
 struct values {
     unsigned count;    /* placeholders in the text, may exceed VALUES_MAX */
-    bool complete;     /* count <= VALUES_MAX: every value is in `at` */
+    unsigned more;     /* the further values of lists, one list after the other, in `at` behind the
+                          placeholders; 0 where not all fit */
+    bool complete;     /* every value is in `at` */
     struct slice tags; /* the inside of the last comment that may hold tags (lexer.h), or empty */
     struct value at[VALUES_MAX]; /* the last: what is kept has no more than there are */
 };
+
+/* How many values are in `at`. */
+static inline unsigned values_stored(const struct values *values)
+{
+    return values->count < VALUES_MAX ? values->count + values->more : VALUES_MAX;
+}
+
+/* The value at a placeholder, or the i-th of its list; NULL behind the last one, and where it is
+ * not in `at`. */
+const struct value *values_get(const struct values *values, int placeholder, unsigned i);
+/* The placeholder of a value of `at`. */
+unsigned values_placeholder(const struct values *values, unsigned at);
+/* Copies those that there are. */
+void values_copy(struct values *to, const struct values *from);
 
 enum value_type {            /* types whose equality is equality of a canonical form */
                   TYPE_NONE, /* any other: never pinned */
@@ -61,6 +79,20 @@ int value_plain(const struct value *value, char *out, size_t cap);
 /* The type of a column by its name in pg_type (as shape_pin.cast gives it); TYPE_NONE where it may
  * not be a dimension. */
 enum value_type value_type_named(const char *name);
+
+/* Walks the elements of an array of one dimension: a literal, or a parameter in either format. */
+struct elements {
+    struct slice rest;
+    uint32_t oid; /* of an element; 0 where the statement declares none */
+    bool binary, ended, first;
+    char room[CANON_MAX]; /* of the element that was read last */
+};
+
+/* False where the value is no array that is understood. */
+bool elements_begin(struct elements *elements, const struct value *array);
+enum element { ELEMENT_END, ELEMENT_VALUE, ELEMENT_NULL, ELEMENT_BAD };
+/* `value` is valid until the next call. */
+enum element elements_next(struct elements *elements, struct value *value);
 
 /* True where a date or time read from this value may depend on when it is read ('now', 'today',
  * 'yesterday noon', ...), so that a result made with it may not be kept. Errs towards true. */

@@ -65,6 +65,9 @@ READS = {  # name: (sql, what its parameters are)
     "sum of a user": ("SELECT sum(data_version) FROM business_evaluations WHERE user_id = %s", "user"),
     "list of a user": ("SELECT id::text, data_version FROM business_evaluations WHERE user_id = %s", "user"),
     "id in a list": ("SELECT id::text, data_version FROM business_evaluations WHERE id IN (%s, %s, %s)", "three"),
+    "any of an array": ("SELECT id::text, data_version FROM business_evaluations WHERE id = ANY(%s::uuid[])" + PAID, "array"),
+    "joined by its user": ("SELECT sum(e.data_version) FROM users u JOIN business_evaluations e ON e.user_id = u.id "
+                           "WHERE u.id = %s", "user"),
     "joined": ("SELECT e.data_version FROM business_evaluations e JOIN users u ON u.id = e.user_id WHERE e.id = %s", "id"),
 }
 STEP = "UPDATE business_evaluations SET data_version = data_version + 1, " \
@@ -109,13 +112,14 @@ class Client:
         how = self.dice.choice(list(READS))
         sql, wants = READS[how]
         if wants == "user":
-            if how == "sum of a user":
+            if how in ("sum of a user", "joined by its user"):
                 self.read_sum(sql, u, how)
             else:
                 self.read_rows(sql, [user(u)], range((u - 1) * EACH + 1, u * EACH + 1), how)
-        elif wants == "three":
+        elif wants in ("three", "array"):
             keys = sorted({n, self.dice.randrange(1, USERS * EACH), self.dice.randrange(1, USERS * EACH)})
-            self.read_rows(sql, [evaluation(k) for k in (keys * 3)[:3]], keys, how)
+            values = [evaluation(k) for k in (keys * 3)[:3]]
+            self.read_rows(sql, [values] if wants == "array" else values, keys, how)
         else:
             floor = self.r.floor(n)
             values = [evaluation(n), owner(n)] if wants == "id user" else [evaluation(n)]
@@ -173,6 +177,14 @@ def by_list(client, n, u):
     client.ask(STEP + "WHERE id IN (%s, %s)", [evaluation(n), evaluation(n)])
 
 
+def by_array(client, n, u):
+    client.ask(STEP + "WHERE id = ANY(%s::uuid[])", [[evaluation(n)]])
+
+
+def by_join(client, n, u):
+    client.ask(STEP + "FROM users u WHERE business_evaluations.user_id = u.id AND u.id = %s", [user(u)])
+
+
 def transaction(client, n, u):
     with client.c.transaction():
         client.ask("SELECT data_version FROM business_evaluations WHERE id = %s FOR UPDATE", [evaluation(n)])
@@ -205,9 +217,9 @@ def rolled_back(client, n, u):
 
 # Wide writes touch what nearly every read depends on. They come in bursts with quiet between them,
 # or the late replica and the cache would never be new enough to be tried.
-NARROW = [by_id, by_id_and_user, returning, by_list, transaction, two_statements, pipelined, rolled_back]
-WIDE = NARROW + [whole_user, unpinned, in_a_cte, unbounded]
-OF_USER = {whole_user, unpinned}
+NARROW = [by_id, by_id_and_user, returning, by_list, by_array, transaction, two_statements, pipelined, rolled_back]
+WIDE = NARROW + [whole_user, by_join, unpinned, in_a_cte, unbounded]
+OF_USER = {whole_user, by_join, unpinned}
 
 
 @pytest.fixture(scope="module")

@@ -31,6 +31,11 @@ static void test_same(void **state)
         {"select N'a'", "select n'b'"},
         {"", "/* nothing */"},
         {"a -> 'k'", "a->'k'"},
+        {"a in (1)", "a in ($1, 'x', 3.5)"},
+        {"a in (1, 2) and b = $1", "a in (1, 2, 3, 4) and b = $1"},
+        {"a in ($1, $2) and b = $2", "a in ($1, $2, $3) and b = $2"},
+        {"a in (1, 2 + 3)", "a in (1, 7, 2 + 3)"},
+        {"a in ((1, 2), (3, 4))", "a in ((5, 6), (7, 8))"},
     };
 
     (void)state;
@@ -61,6 +66,17 @@ static void test_different(void **state)
         {"select 1", "select \"\x01\""},
         {"select a.b", "select a b"},
         {"select -1", "select 1"},
+        {"a in (1, 2)", "f (1, 2)"},
+        {"a in (1)", "a in (1 + 2)"},
+        {"a in (1, 2)", "a in (1, 2"},
+        {"a in (1, -2)", "a in (1, 2)"},
+        {"a in (1, null)", "a in (1, 2)"},
+        {"a in (1, null, 2)", "a in (1, null, 2, 3)"},
+        {"a in ($1, $1)", "a in ($1, $2)"},
+        {"a in ($1, $2) and b = $2", "a in ($1, $2) and b = $1"},
+        {"a in ($1, $2) and b = $2", "a in ($1, $2) and b = $3"},
+        {"a in ((1, 2), (3, 4))", "a in ((1, 2))"},
+        {"f (1, 2)", "f (1, 2, 3)"},
     };
 
     (void)state;
@@ -92,6 +108,57 @@ static void test_values(void **state)
     assert_int_equal(values.at[5].kind, VALUE_OTHER);
     assert_true(slice_is(values.at[5].bytes, "x'ff'"));
     assert_true(slice_is(values.at[6].bytes, "z"));
+}
+
+static void test_lists(void **state)
+{
+    const char *text = "a = 1 and b in (2, $3, 'x') and c in (5) and d in (6, 7) and e = 8";
+    static const char *const bytes[] = {"1", "2", "5", "6", "8", "$3", "x", "7"};
+    static const unsigned placeholders[] = {0, 1, 2, 3, 4, 1, 1, 3}, lists[] = {0, 3, 1, 2, 0};
+    struct hash128 hash;
+
+    (void)state;
+    assert_true(finger_text(slice_text(text), &hash, &values));
+    assert_int_equal(values.count, 5);
+    assert_int_equal(values.more, 3);
+    assert_true(values.complete);
+    assert_int_equal(values_stored(&values), 8);
+    for (unsigned i = 0; i < 8; i++) {
+        assert_true(slice_is(values.at[i].bytes, bytes[i]));
+        assert_int_equal(values_placeholder(&values, i), placeholders[i]);
+    }
+    for (unsigned i = 0; i < 5; i++)
+        assert_int_equal(values.at[i].list, lists[i]);
+    assert_ptr_equal(values_get(&values, 1, 2), &values.at[6]);
+    assert_ptr_equal(values_get(&values, 3, 1), &values.at[7]);
+    assert_null(values_get(&values, 1, 3));
+    assert_null(values_get(&values, 2, 1));
+    assert_null(values_get(&values, 5, 0));
+    assert_null(values_get(&values, -1, 0));
+}
+
+static void test_long_list(void **state)
+{
+    char *text = mem_new(1000);
+    struct hash128 hash;
+
+    (void)state;
+    strcat(text, "a in (0");
+    for (int i = 1; i < VALUES_MAX; i++)
+        strcat(text, ", 1");
+    strcat(text, ")");
+    assert_true(finger_text(slice_text(text), &hash, &values));
+    assert_true(values.complete);
+    assert_int_equal(values_stored(&values), VALUES_MAX);
+    strcat(text, " and b = 7");
+    assert_true(finger_text(slice_text(text), &hash, &values));
+    assert_int_equal(values.count, 2);
+    assert_int_equal(values.at[0].list, VALUES_MAX);
+    assert_false(values.complete);
+    assert_int_equal(values_stored(&values), 2);
+    assert_null(values_get(&values, 0, 1));
+    assert_true(slice_is(values_get(&values, 1, 0)->bytes, "7"));
+    mem_free(text);
 }
 
 static void test_unreadable(void **state)
@@ -150,6 +217,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same),        cmocka_unit_test(test_different),
         cmocka_unit_test(test_values),      cmocka_unit_test(test_unreadable),
+        cmocka_unit_test(test_lists),       cmocka_unit_test(test_long_list),
         cmocka_unit_test(test_many_values), cmocka_unit_test(test_long_text),
     };
 

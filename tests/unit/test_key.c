@@ -206,6 +206,15 @@ static void change(struct made *made, unsigned which)
     case 24:
         first->oid = 25;
         break;
+    case 25:
+        first->list = 1;
+        break;
+    case 26:
+        made->values.more = 1, made->values.at[2] = *first, first->list = 2;
+        break;
+    case 27:
+        made->values.more = 1, made->values.at[2] = *first, second->list = 2;
+        break;
     default:
         break;
     }
@@ -213,7 +222,7 @@ static void change(struct made *made, unsigned which)
 
 static void hash_test(void **state)
 {
-    enum { CHANGES = 25 };
+    enum { CHANGES = 28 };
     struct hash128 seen[CHANGES];
     struct made made;
     struct key key;

@@ -306,7 +306,43 @@ static const struct {
      "MATCHED THEN INSERT (id) VALUES (2)",
      "write - - primary/write write -"},
     {"SELECT id FROM business_evaluations WHERE id = ANY(ARRAY['" ID7 "'::uuid])",
+     "read single_evaluation_fetch - replica/none tier 0.id=" ID7},
+    {"SELECT id FROM business_evaluations WHERE id = ANY('{" ID7 "," ID8 "}')",
+     "read single_evaluation_fetch - replica/none tier 0.id=" ID7 ",0.id=" ID8},
+    {"SELECT id FROM business_evaluations WHERE id = ANY('{" ID7 ",x}')",
+     "read single_evaluation_fetch - replica/none tier -"},
+    {"SELECT id FROM business_evaluations WHERE id = ANY('{" ID7 "}'::text[])",
+     "read single_evaluation_fetch - replica/none tier -"},
+    {"SELECT id FROM business_evaluations WHERE id IN ('" ID7 "', '" ID8 "', '" ID9 "') AND "
+     "subscription_tier IN ('professional', 'enterprise')",
+     "read single_evaluation_fetch professional replica/none professional_evaluation 0.id=" ID7
+     ",0.id=" ID8 ",0.id=" ID9},
+    {"SELECT id FROM business_evaluations WHERE id IN ('" ID7 "') AND subscription_tier IN "
+     "('professional', 'other')",
+     "read single_evaluation_fetch - replica/none tier 0.id=" ID7},
+    {"SELECT id FROM business_evaluations WHERE id = '" ID7 "' AND subscription_tier = ANY "
+     "('{professional,NULL}')",
+     "read single_evaluation_fetch professional replica/none professional_evaluation 0.id=" ID7},
+    {"SELECT 1 FROM business_evaluations WHERE (id, user_id) IN (('" ID7 "', '" ID8 "'), ('" ID9
+     "', '" ID8 "'))",
+     "read single_evaluation_fetch - replica/none tier 0.id=" ID7 ",0.id=" ID9 ",0.user_id=" ID8
+     ",0.user_id=" ID8},
+    {"SELECT 1 FROM users u JOIN business_evaluations e ON e.user_id = u.id WHERE u.id = '" ID7 "'",
+     "read basic_evaluation_query - replica/none no_rule 0.id=" ID7 ",1.user_id=" ID7},
+    {"SELECT 1 FROM users u LEFT JOIN business_evaluations e ON e.user_id = u.id WHERE e.user_id = "
+     "'" ID7 "'",
+     "read user_evaluations_list - replica/none no_rule 1.user_id=" ID7},
+    {"SELECT 1 FROM users u, business_evaluations e, professional_data_audit a WHERE a.user_id = "
+     "e.user_id AND e.user_id = u.id AND u.id IN ('" ID7 "', '" ID8 "')",
+     "read basic_evaluation_query - replica/none no_rule 0.id=" ID7 ",0.id=" ID8 ",1.user_id=" ID7
+     ",1.user_id=" ID8 ",2.user_id=" ID7 ",2.user_id=" ID8},
+    {"SELECT 1 FROM users u JOIN business_evaluations e ON e.status = u.email AND e.user_id = "
+     "u.email WHERE u.email = 'x'",
      "read basic_evaluation_query - replica/none no_rule -"},
+    {"SELECT 1 FROM plain p JOIN professional_data_audit a ON a.id = p.v WHERE p.v = 5",
+     "read - - replica/none no_rule -"},
+    {"DELETE FROM business_evaluations e USING users u WHERE e.user_id = u.id AND u.id = '" ID7 "'",
+     "write - - primary/write write 0.user_id=" ID7 ",1.id=" ID7},
     {"SELECT * FROM users WHERE id = 'not a uuid'",
      "read tier_validation - replica/none tier_validation -"},
     {"SELECT * FROM users u WHERE u.id = '" ID7 "'::text::uuid", "read - - replica/none no_rule -"},

@@ -14,6 +14,8 @@
 
 #include <cmocka.h>
 
+static struct values values; /* of the text that is described */
+
 static void put_given(struct buf *out, const struct shape_ref *ref, unsigned row, unsigned column)
 {
     int16_t given = ref->given[row * ref->ncolumns + column];
@@ -52,6 +54,19 @@ static void put_columns(struct buf *out, const struct shape_ref *ref)
         buf_printf(out, "]");
 }
 
+/* "$2", all of a list "$2..", or what is in the array "[$2]". */
+static void put_pin(struct buf *out, const struct shape_pin *pin)
+{
+    for (unsigned k = 0; k < pin->nvalues; k++) {
+        const struct value *value = values_get(&values, pin->values[k], 0);
+
+        buf_printf(out, "%s%s$%d%s", k ? "," : "=", pin->array ? "[" : "", pin->values[k] + 1,
+                   pin->array             ? "]"
+                   : value && value->list ? ".."
+                                          : "");
+    }
+}
+
 static void put_ref(struct buf *out, const struct shape_ref *ref)
 {
     buf_printf(out, " %c%s:", "riudtc"[ref->use], ref -> locked ? "!" : "");
@@ -62,8 +77,7 @@ static void put_ref(struct buf *out, const struct shape_ref *ref)
         const struct shape_pin *pin = &ref->pins[i];
 
         buf_printf(out, "%s%s", i ? ";" : "{", pin->column);
-        for (unsigned k = 0; k < pin->nvalues; k++)
-            buf_printf(out, "%s$%d", k ? "," : "=", pin->values[k] + 1);
+        put_pin(out, pin);
         if (pin->cast)
             buf_printf(out, "::%s", pin->cast);
     }
@@ -190,6 +204,15 @@ static void put_settings(struct buf *out, const struct shape *shape)
     }
 }
 
+/* Each "what is pinned=by what", columns with the number of their occurrence. */
+static void put_equals(struct buf *out, const struct shape *shape)
+{
+    buf_printf(out, " equals:");
+    for (unsigned i = 0; i < shape->nequals; i++)
+        buf_printf(out, "%s%u.%s=%u.%s", i ? "," : "", shape->equals[i].ref,
+                   shape->equals[i].column, shape->equals[i].source, shape->equals[i].other);
+}
+
 /* What a line says only where it has the label. */
 static void describe_more(struct buf *out, const struct shape *shape, const char *expected)
 {
@@ -203,6 +226,8 @@ static void describe_more(struct buf *out, const struct shape *shape, const char
         put_functions(out, shape, false);
     if (strstr(expected, "attributes:"))
         put_functions(out, shape, true);
+    if (strstr(expected, "equals:"))
+        put_equals(out, shape);
     if (strstr(expected, "leaves:"))
         put_leaves(out, "leaves", shape->leaves);
     if (strstr(expected, "ends:"))
@@ -218,7 +243,6 @@ static void describe_more(struct buf *out, const struct shape *shape, const char
 
 static void facts_of(struct buf *out, const char *text, const char *expected)
 {
-    struct values values;
     struct hash128 hash;
     struct shape *shape;
 
@@ -303,27 +327,32 @@ static void test_table(void **state)
     assert_true(each_line(check_line) > 150);
 }
 
+enum { WAY_PARAMS = 4, WAY_LONGER, WAYS };
+
 static void put_other(struct buf *out, unsigned number, unsigned way)
 {
     static const char *const literals[] = {"'off'", "1", "B'0'", "2.5"};
 
-    if (way < 4)
+    if (way < WAY_PARAMS)
         buf_printf(out, " %s", literals[way]);
     else
         buf_printf(out, " $%u", number);
 }
 
-/* The text with all of its values replaced by others. */
+/* The text with all of its values replaced by others, or with one more in each list. */
 static void with_others(struct buf *out, const char *text, unsigned way)
 {
     struct lexer lexer;
     struct token token;
-    unsigned number = 0;
+    unsigned number = 0, in = 0; /* how many of the words of "in (" stand before the token */
 
     lexer_init(&lexer, slice_text(text));
     for (lexer_next(&lexer, &token); token.kind != TOKEN_END && token.kind != TOKEN_BAD;
          lexer_next(&lexer, &token)) {
-        if (token.value)
+        if (way == WAY_LONGER && in == 2 && token.value)
+            buf_printf(out, " 77,");
+        in = in == 1 && slice_is(token.all, "(") ? 2 : slice_is_nocase(token.all, "in");
+        if (token.value && way != WAY_LONGER)
             put_other(out, ++number, way);
         else
             buf_printf(out, "%s%.*s", token.kind == TOKEN_STRING ? "" : " ", (int)token.all.len,
@@ -335,8 +364,7 @@ static void with_others(struct buf *out, const char *text, unsigned way)
 static bool same_facts(const char *text, const char *other)
 {
     static const char every_label[] =
-        "columns: types: metrics: functions: leaves: ends: settings: paths:";
-    static struct values values;
+        "columns: types: metrics: functions: equals: leaves: ends: settings: paths:";
     struct hash128 hash, other_hash;
     struct buf left = {0}, right = {0};
     bool same = true;
@@ -369,7 +397,7 @@ static bool check_values(char *line, unsigned number)
         return true;
     *tab = '\0';
     unescape(line);
-    for (unsigned way = 0; way < 5; way++) {
+    for (unsigned way = 0; way < WAYS; way++) {
         struct buf other = {0};
 
         with_others(&other, line, way);

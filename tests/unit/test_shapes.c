@@ -239,7 +239,7 @@ static void test_normalised_text(void **state)
     shapes_init(&shapes, 1 << 20, free_plan);
     known = find(&shapes, "SELECT a.b,f(1) FROM T /* x */ WHERE \"Id\"='x' AND d->'k' IN (2,3);");
     assert_string_equal(known->shape->text, "select a.b, f ($1) from t where \"Id\" = $2 and d -> "
-                                            "'k' in ($3, $4);");
+                                            "'k' in ($3, ..);");
     known_shape_unref(known);
     shapes_clear(&shapes);
 }

@@ -202,13 +202,97 @@ static void test_moves(void **state)
     assert_false(value_moves(&n));
 }
 
+/* Arrays; elements as text with a blank behind each, "-" for NULL, "!" where they end badly, and
+ * NULL for what is no array. */
+static const struct {
+    struct value array;
+    const char *elements;
+} arrays[] = {
+    {STRING("{1,2,3}"), "1 2 3 "},
+    {STRING(" { 1 , 2 } "), "1 2 "},
+    {STRING("{}"), ""},
+    {STRING("{ }"), ""},
+    {STRING("{a b,\"c,d\",\"e\\\"f\",\"\"}"), "a b c,d e\"f  "},
+    {STRING("{1,NULL,null,\"NULL\"}"), "1 - - NULL "},
+    {STRING("{1,}"), "1 !"},
+    {STRING("{1,2"), "1 !"},
+    {STRING("{1}x"), "!"},
+    {STRING("{}x"), "!"},
+    {STRING("{{1},{2}}"), "!"},
+    {STRING("{a\\b}"), "!"},
+    {STRING("{\"a"), "!"},
+    {STRING("[2:3]={1,2}"), NULL},
+    {STRING("1"), NULL},
+    {QUOTED("{''}"), NULL},
+    {INTEGER("1"), NULL},
+    {BOUND("{1,2}", 1007), "1 2 "},
+    {BOUND("{1,2}", 0), "1 2 "},
+    {BOUND("{1,2}", TEXT), NULL},
+    {BINARY("\0\0\0\1"
+            "\0\0\0\1"
+            "\0\0\0\x17"
+            "\0\0\0\3"
+            "\0\0\0\1"
+            "\0\0\0\4\0\0\0\7"
+            "\377\377\377\377"
+            "\0\0\0\4\0\0\1\0",
+            1007),
+     "7 - 256 "},
+    {BINARY("\0\0\0\0"
+            "\0\0\0\0"
+            "\0\0\0\x17",
+            1007),
+     ""},
+    {BINARY("\0\0\0\2"
+            "\0\0\0\0"
+            "\0\0\0\x17",
+            1007),
+     NULL},
+    {BINARY("\0\0\0\1"
+            "\0\0\0\0"
+            "\0\0\0\x17"
+            "\0\0\0\1"
+            "\0\0\0\1"
+            "\0\0\0\5"
+            "ab",
+            1007),
+     "!"},
+    {BINARY("\0\0\0\1", 1007), NULL},
+};
+
+static void test_arrays(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(arrays) / sizeof(*arrays); i++) {
+        struct elements elements;
+        struct value value;
+        char found[256] = "", plain[CANON_MAX];
+        enum element next = ELEMENT_VALUE;
+
+        assert_int_equal(elements_begin(&elements, &arrays[i].array), arrays[i].elements != NULL);
+        while (arrays[i].elements && next != ELEMENT_END && next != ELEMENT_BAD) {
+            int len;
+
+            next = elements_next(&elements, &value);
+            len = next == ELEMENT_VALUE ? value_plain(&value, plain, sizeof(plain)) : 0;
+            assert_true(len >= 0);
+            if (next == ELEMENT_VALUE)
+                sprintf(found + strlen(found), "%.*s ", len, plain);
+            else if (next == ELEMENT_NULL)
+                strcat(found, "- ");
+            else if (next == ELEMENT_BAD)
+                strcat(found, "!");
+        }
+        if (arrays[i].elements && strcmp(found, arrays[i].elements) != 0)
+            fail_msg("row %zu: \"%s\", not \"%s\"", i, found, arrays[i].elements);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_canon),
-        cmocka_unit_test(test_too_long),
-        cmocka_unit_test(test_plain),
-        cmocka_unit_test(test_moves),
+        cmocka_unit_test(test_canon), cmocka_unit_test(test_too_long), cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_moves), cmocka_unit_test(test_arrays),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
