@@ -168,6 +168,8 @@ void footprint_read(const struct plan *plan, const struct pinned *pinned,
     for (unsigned i = 0; i < plan->nrefs; i++) {
         const struct plan_ref *ref = &plan->refs[i];
 
+        if (ref->stood_for)
+            continue;
         reader.occurrence++;
         if (ref->ref->use != REF_READ || !ref->certain || reader.occurrence == 0 ||
             !look_at_ref(&reader, ref, i, pinned)) {
@@ -240,20 +242,14 @@ static void touch_values(struct writer *writer, const struct plan_ref *ref, unsi
     }
 }
 
-static const struct catalog_column *column_of(const struct plan *plan, const struct plan_ref *ref,
-                                              unsigned dimension)
+static const struct catalog_column *column_of(const struct plan_ref *ref, unsigned dimension)
 {
-    const struct catalog_relation *relation;
-
-    if (!plan->catalog)
-        return NULL;
-    relation = catalog_relation(plan->catalog, ref->ref->schema, ref->ref->name);
-    return relation ? catalog_column(relation, ref->relation->dimensions[dimension]) : NULL;
+    return ref->table ? catalog_column(ref->table, ref->relation->dimensions[dimension]) : NULL;
 }
 
 /* A key whose values no two rows share: what an INSERT puts there was in no row before, whoever
  * made it up. */
-static bool is_key(const struct plan *plan, const struct plan_ref *ref, unsigned dimension)
+static bool is_key(const struct plan_ref *ref, unsigned dimension)
 {
     const struct plan_dim *given = find_dim(ref->given, ref->ngiven, dimension);
     const struct catalog_column *column;
@@ -262,7 +258,7 @@ static bool is_key(const struct plan *plan, const struct plan_ref *ref, unsigned
         return given->unique;
     if (!ref->relation->unique[dimension])
         return false;
-    column = column_of(plan, ref, dimension);
+    column = column_of(ref, dimension);
     return column && column->unique;
 }
 
@@ -270,7 +266,7 @@ static void insert_dimension(struct writer *writer, const struct plan *plan, uns
                              unsigned dimension, const struct pinned *pinned)
 {
     const struct plan_ref *ref = &plan->refs[index];
-    enum cell_kind kind = is_key(plan, ref, dimension) ? CELL_NEW : CELL_STAR;
+    enum cell_kind kind = is_key(ref, dimension) ? CELL_NEW : CELL_STAR;
     uint64_t rest = dimension_cell(ref, dimension, kind);
 
     if (is_known(pinned, index, dimension, true))
@@ -287,7 +283,7 @@ static void change_dimension(struct writer *writer, const struct plan *plan, uns
     uint64_t star = dimension_cell(ref, dimension, CELL_STAR);
     bool given = find_dim(ref->given, ref->ngiven, dimension) != NULL;
     bool update = ref->ref->use == REF_UPDATE;
-    const struct catalog_column *column = update ? column_of(plan, ref, dimension) : NULL;
+    const struct catalog_column *column = update ? column_of(ref, dimension) : NULL;
 
     if (!is_known(pinned, index, dimension, false) ||
         (given && !is_known(pinned, index, dimension, true)) || (column && column->generated)) {
@@ -351,7 +347,7 @@ void footprint_write(const struct plan *plan, const struct pinned *pinned,
     for (unsigned i = 0; i < plan->nrefs && !write->everything; i++) {
         const struct plan_ref *ref = &plan->refs[i];
 
-        if (ref->ref->use == REF_READ)
+        if (ref->ref->use == REF_READ || ref->stood_for)
             continue;
         if (ref->certain)
             touch_ref(&writer, plan, i, pinned);

@@ -12,8 +12,15 @@ struct tier_values {
     bool array; /* the one value is an array of them */
 };
 
+/* The parsed text of a view or a policy. */
+struct plan_text {
+    struct shape *shape;
+    struct plan_text *next;
+};
+
 struct plan_memory {
     struct keep *keep;
+    struct plan_text *texts;             /* by which relations stand for others */
     const struct operation **candidates; /* whose shape part matches, in the file's order */
     unsigned ncandidates;
     struct tier_values *tiers; /* none: no tier is told; all of them must be known */
@@ -41,6 +48,11 @@ void plan_anything(struct plan *plan, enum plan_reason reason);
 
 /* effects.c: what the statements, functions and types of the shape may do. */
 void plan_effects(struct plan *plan);
+/* The same for the query of a view, or the condition of a policy: what tells only of the role and
+ * its settings is let pass there, since cached answers are kept apart by both. */
+void plan_effects_within(struct plan *plan, const struct shape *shape, bool policy);
+/* expand.c: the occurrences of the shape, and behind each those that it stands for. */
+void plan_expand(struct plan *plan);
 /* resolve.c: the refs against the catalog. */
 void plan_resolve(struct plan *plan);
 /* tier.c: finds where the tier is told; then, of a request, its tiers as bits, 0 where they are not

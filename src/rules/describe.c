@@ -161,7 +161,9 @@ static void put_refs(const struct plan *plan, const struct values *values, struc
         buf_printf(out, "%s: %s%s%s", use_text(ref->ref->use),
                    ref->ref->schema ? ref->ref->schema : "", ref->ref->schema ? "." : "",
                    ref->ref->name);
-        if (!ref->certain)
+        if (ref->stood_for)
+            buf_put_slice(out, SLICE(" (a view: what it is made of follows)"));
+        else if (!ref->certain)
             buf_put_slice(out, SLICE(" (not an ordinary table, or not known)"));
         else if (!ref->relation)
             buf_put_slice(out, SLICE(" (not declared: as a whole)"));

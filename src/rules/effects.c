@@ -128,6 +128,8 @@ static void take_statements(struct plan *plan)
         plan_apart(plan, PLAN_LOCKS);
     if (shape->nstatements > 1)
         plan_apart(plan, PLAN_BATCH);
+    if (shape->asks_role)
+        plan_uncached(plan, PLAN_TIME);
     /* It is said to write, and no relation is named that it writes to. */
     if (shape->writes && plan->read && !has_write_ref(shape) && !touches_nothing(shape))
         plan_everything(plan, PLAN_UNKNOWN);
@@ -188,29 +190,32 @@ static bool is_aggregate(const struct shape_function *function,
 }
 
 /* True where x.name is surely a column of the relation x. */
-static bool is_column(const struct plan *plan, const struct shape_function *function)
+static bool is_column(const struct plan *plan, const struct shape *shape,
+                      const struct shape_function *function)
 {
     const struct shape_ref *ref;
     const struct catalog_relation *found;
 
     if (function->row < 0)
         return false;
-    ref = &plan->shape->refs[function->row];
+    ref = &shape->refs[function->row];
     found = catalog_relation(plan->catalog, ref->schema, ref->name);
     return found && catalog_column(found, function->name);
 }
 
 /* x.name and (expr).name call the function `name` where there is no such column. Which columns an
  * expression has is not known here, so that the function is taken for called. */
-static bool is_no_call(const struct plan *plan, const struct shape_function *function)
+static bool is_no_call(const struct plan *plan, const struct shape *shape,
+                       const struct shape_function *function)
 {
     bool known = catalog_function(plan->catalog, function->name) ||
                  (function->row < 0 && function_trait(function->name) != FUNCTION_UNLISTED);
 
-    return function->attribute && (is_column(plan, function) || !known);
+    return function->attribute && (is_column(plan, shape, function) || !known);
 }
 
-static void take_function(struct plan *plan, const struct shape_function *function)
+static void take_function(struct plan *plan, const struct shape *shape,
+                          const struct shape_function *function)
 {
     const struct catalog_function *found;
     bool ours = function->schema && strcmp(function->schema, "pg_catalog") == 0;
@@ -219,7 +224,7 @@ static void take_function(struct plan *plan, const struct shape_function *functi
         plan_everything(plan, PLAN_NO_CATALOG);
         return;
     }
-    if (is_no_call(plan, function))
+    if (is_no_call(plan, shape, function))
         return;
     found = catalog_function(plan->catalog, function->name);
     if (is_aggregate(function, found))
@@ -293,11 +298,15 @@ static bool has_expressions(const struct shape *shape)
     return shape->nrefs > 0;
 }
 
-static void take_types(struct plan *plan)
+static void take_types(struct plan *plan, const struct shape *shape)
 {
-    for (unsigned i = 0; i < plan->shape->ntypes; i++)
-        if (!is_own_type(plan->shape->types[i]))
+    for (unsigned i = 0; i < shape->ntypes; i++)
+        if (!is_own_type(shape->types[i]))
             take_foreign_type(plan);
+}
+
+static void take_operators(struct plan *plan)
+{
     if (plan->catalog && catalog_loose_operators(plan->catalog) && has_expressions(plan->shape))
         plan_everything(plan, PLAN_USER_FUNCTION);
     if (plan->catalog && catalog_user_operators(plan->catalog))
@@ -305,21 +314,42 @@ static void take_types(struct plan *plan)
 }
 
 /* Where and by whom a row was written: other ones after a write that changes nothing, or VACUUM. */
-static void take_system_columns(struct plan *plan)
+static void take_system_columns(struct plan *plan, const struct shape *shape)
 {
     static const char *const names[] = {"ctid", "xmin", "xmax", "cmin", "cmax"};
 
-    for (unsigned i = 0; i < plan->shape->ncolumns; i++)
+    for (unsigned i = 0; i < shape->ncolumns; i++)
         for (size_t k = 0; k < sizeof(names) / sizeof(*names); k++)
-            if (strcmp(plan->shape->columns[i], names[k]) == 0)
+            if (strcmp(shape->columns[i], names[k]) == 0)
                 plan_uncached(plan, PLAN_TIME);
+}
+
+/* A policy asks for nothing that is not the same for the same role and settings. */
+static bool is_of_role(const struct shape_function *function)
+{
+    return strcmp(function->name, "current_setting") == 0 && !function->attribute &&
+           (!function->schema || strcmp(function->schema, "pg_catalog") == 0);
+}
+
+void plan_effects_within(struct plan *plan, const struct shape *shape, bool policy)
+{
+    for (unsigned i = 0; i < shape->nfunctions; i++)
+        if (!policy || !is_of_role(&shape->functions[i]))
+            take_function(plan, shape, &shape->functions[i]);
+    if (shape->volatile_time || (shape->asks_role && !policy))
+        plan_uncached(plan, PLAN_TIME);
+    take_system_columns(plan, shape);
+    take_types(plan, shape);
 }
 
 void plan_effects(struct plan *plan)
 {
+    const struct shape *shape = plan->shape;
+
     take_statements(plan);
-    for (unsigned i = 0; i < plan->shape->nfunctions; i++)
-        take_function(plan, &plan->shape->functions[i]);
-    take_system_columns(plan);
-    take_types(plan);
+    for (unsigned i = 0; i < shape->nfunctions; i++)
+        take_function(plan, shape, &shape->functions[i]);
+    take_system_columns(plan, shape);
+    take_types(plan, shape);
+    take_operators(plan);
 }

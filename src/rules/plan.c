@@ -66,6 +66,7 @@ struct plan *plan_new(struct rules *rules, struct catalog *catalog, const struct
     *plan = (struct plan){
         .rules = rules, .catalog = catalog, .shape = shape, .read = true, .memory = memory};
     plan_effects(plan);
+    plan_expand(plan);
     plan_resolve(plan);
     if (shape->nvalues > VALUES_MAX)
         plan_uncached(plan, PLAN_VALUES);
@@ -78,6 +79,8 @@ void plan_free(struct plan *plan)
 {
     if (!plan)
         return;
+    for (struct plan_text *text = plan_memory(plan)->texts; text; text = text->next)
+        shape_free(text->shape);
     if (plan->catalog)
         catalog_unref((struct catalog *)plan->catalog);
     rules_unref((struct rules *)plan->rules);

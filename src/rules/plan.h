@@ -22,7 +22,7 @@
     X(LOCAL, "server_function", "it calls a function that tells of the server that it runs on")    \
     X(TIME, "time_dependent", "its result depends on time or session")                             \
     X(USER_FUNCTION, "user_function", "it calls a function that is not PostgreSQL's own")          \
-    X(RELATION, "relation_unknown", "a relation in it is a view, inherits, or is not known")       \
+    X(RELATION, "relation_unknown", "a relation in it is not an ordinary table, or not known")     \
     X(SYSTEM, "system_relation", "it reads the system catalog")                                    \
     X(ROW_SECURITY, "row_security", "row-level security applies to a relation in it")              \
     X(NO_RULE, "no_rule", "no operation with a cache class matches it")                            \
@@ -60,6 +60,9 @@ struct plan_dim {
 /* One occurrence of a relation, resolved. */
 struct plan_ref {
     const struct shape_ref *ref;
+    const struct catalog_relation *table; /* that the catalog shows: its family; or NULL */
+    bool added; /* it is not in the text: a view's, a policy's, or a table that follows another */
+    bool stood_for; /* a view: what its query reads is added behind it, and says all */
     const struct relation *relation; /* NULL: not declared, or not proved to be what it says */
     uint64_t id;                     /* names the relation: a hash of schema.name */
     bool certain; /* the catalog shows an ordinary table, so that `id` is all there is to it */
@@ -78,7 +81,7 @@ struct plan {
     const struct rules *rules;     /* referenced */
     const struct catalog *catalog; /* referenced; NULL: nothing known */
     const struct shape *shape;     /* outlives the plan */
-    struct plan_ref *refs;
+    struct plan_ref *refs; /* those of the shape, in its order, then those that were added */
     unsigned nrefs;
     bool read;       /* proved to change no row: else it is a write. So are what only belongs to a
                         transaction or session (BEGIN, SET, LISTEN, NOTIFY, FETCH, VACUUM) and what

@@ -23,17 +23,17 @@ static bool is_system(const struct shape_ref *ref, const struct catalog_relation
     return strncmp(schema, "pg_", 3) == 0 || strcmp(schema, "information_schema") == 0;
 }
 
+/* What a materialized view holds changes by its REFRESH alone. */
 static bool is_ordinary(const struct catalog_relation *found)
 {
-    return found && found->kind == 'r' && found->persistence == 'p' && !found->inherits &&
-           !found->rules;
+    return found && strchr("rpm", found->kind) && found->persistence == 'p' &&
+           found->family == found && !found->rules;
 }
 
 /* What else a write to it may change. */
-static bool spreads(const struct catalog_relation *found, enum ref_use use)
+static bool spreads(const struct catalog_relation *found)
 {
-    return found->triggers || found->write_calls || found->read_calls ||
-           (found->cascades && use != REF_INSERT && use != REF_COPY_FROM);
+    return found->triggers || found->write_calls || found->read_calls;
 }
 
 static uint64_t name_relation(const char *schema, const char *name)
@@ -94,12 +94,8 @@ static const struct catalog_column *column_of(const struct plan *plan, unsigned 
                                               const char *column)
 {
     const struct plan_ref *of = &plan->refs[ref];
-    const struct catalog_relation *found;
 
-    if (!of->certain)
-        return NULL;
-    found = catalog_relation(plan->catalog, of->ref->schema, of->ref->name);
-    return found ? catalog_column(found, column) : NULL;
+    return of->certain ? catalog_column(of->table, column) : NULL;
 }
 
 static void find_pins_of(const struct plan *plan, unsigned index, struct found_pins *pins)
@@ -162,8 +158,6 @@ static void find_pins(const struct plan *plan, struct found_pins *pins)
 static void resolve_pins(struct plan *plan, unsigned index, const struct found_pins *found)
 {
     struct plan_ref *ref = &plan->refs[index];
-    const struct catalog_relation *relation =
-        catalog_relation(plan->catalog, ref->ref->schema, ref->ref->name);
     struct plan_dim *pins;
     unsigned own = 0;
 
@@ -180,7 +174,7 @@ static void resolve_pins(struct plan *plan, unsigned index, const struct found_p
 
         if (dimension < 0)
             continue;
-        dim = dim_of(ref, relation, (unsigned)dimension);
+        dim = dim_of(ref, ref->table, (unsigned)dimension);
         dim.type = pin->type;
         dim.values = pin->pin->values;
         dim.nvalues = pin->pin->nvalues;
@@ -271,8 +265,8 @@ static void resolve_write(struct plan *plan, struct plan_ref *ref,
                           const struct catalog_relation *found)
 {
     plan->read = false;
-    ref->certain = ref->certain && !spreads(found, ref->ref->use);
-    if (!ref->certain)
+    ref->certain = ref->certain && !spreads(found);
+    if (!ref->certain && !ref->stood_for)
         plan_everything(plan, PLAN_WRITE);
     plan_apart(plan, PLAN_WRITE);
 }
@@ -300,22 +294,19 @@ static void resolve_read(struct plan *plan, struct plan_ref *ref,
     if (found && found->read_calls) {
         plan_bound(plan, PLAN_USER_FUNCTION);
         plan_everything(plan, PLAN_USER_FUNCTION);
-    } else if (!ref->certain) {
+    } else if (!ref->certain && !ref->stood_for) {
         resolve_uncertain(plan, ref->ref, found);
-    } else if (found->row_security) {
-        plan_anything(plan, PLAN_ROW_SECURITY); /* a policy may read other relations */
     }
     if (ref->ref->locked)
         plan_apart(plan, PLAN_LOCKS);
-    ref->alone = plan->shape->plain && plan->shape->nrefs == 1 && plan->shape->nstatements == 1 &&
+    ref->alone = plan->shape->plain && plan->nrefs == 1 && plan->shape->nstatements == 1 &&
                  !plan_memory(plan)->aggregates;
 }
 
 static void resolve_ref(struct plan *plan, struct plan_ref *ref)
 {
     const struct shape_ref *of = ref->ref;
-    const struct catalog_relation *found =
-        plan->catalog ? catalog_relation(plan->catalog, of->schema, of->name) : NULL;
+    const struct catalog_relation *found = ref->table;
 
     ref->id =
         found ? name_relation(found->schema, found->name) : name_relation(of->schema, of->name);
@@ -338,12 +329,8 @@ void plan_resolve(struct plan *plan)
     const struct shape *shape = plan->shape;
     struct found_pins pins;
 
-    plan->refs = keep_array(plan_memory(plan)->keep, shape->nrefs + 1, sizeof(*plan->refs));
-    plan->nrefs = shape->nrefs;
-    for (unsigned i = 0; i < shape->nrefs; i++) {
-        plan->refs[i].ref = &shape->refs[i];
+    for (unsigned i = 0; i < plan->nrefs; i++)
         resolve_ref(plan, &plan->refs[i]);
-    }
     find_pins(plan, &pins);
     for (unsigned i = 0; i < shape->nrefs; i++) {
         enum ref_use use = shape->refs[i].use;

@@ -219,11 +219,28 @@ static void walk_cast(struct analysis *a, PgQuery__TypeCast *cast)
 }
 
 /* The nodes of the second half: rarer ones. */
+/* Those of the role are no other ones as long as the role is none. */
+static void note_sqlvalue(struct analysis *a, PgQuery__SQLValueFunctionOp op)
+{
+    switch (op) {
+    case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_CURRENT_ROLE:
+    case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_CURRENT_USER:
+    case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_USER:
+    case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_SESSION_USER:
+    case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_CURRENT_CATALOG:
+        a->facts->shape.asks_role = true;
+        break;
+    default:
+        a->facts->shape.volatile_time = true;
+        break;
+    }
+}
+
 static void walk_rare(struct analysis *a, PgQuery__Node *node)
 {
     switch (node->node_case) {
     case NODE(SQLVALUE_FUNCTION):
-        a->facts->shape.volatile_time = true;
+        note_sqlvalue(a, node->sqlvalue_function->op);
         break;
     case NODE(GROUPING_FUNC):
         analyse_exprs(a, node->grouping_func->args, node->grouping_func->n_args);

@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "sql/arena.h"
+#include "sql/links.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -13,6 +14,11 @@
  *     r  schema, name, oid, relkind, relpersistence, marks     a relation
  *     c  oid of its relation, name, type, marks                a column; of no type where it may
  *                                                              not be a dimension
+ *     i  oid, oid of its parent                             inheritance, partitions
+ *     d  oid, oid of what follows it, column, marks         a column of a foreign key that cascades
+ *                                                           (or sets), on delete or update
+ *     v  oid, text                                          a view's query
+ *     p  oid, text                                          a policy's condition for reads
  *     k  relkind, names                                        relations of pg_catalog
  *     f  name, volatility in pg_catalog, elsewhere, marks,
  *        settings                                              functions, one name a row
@@ -111,9 +117,6 @@ const char CATALOG_QUERY[] =
     " AND a.attidentity <> '') OR EXISTS (SELECT FROM pg_catalog.pg_attrdef d"
     " WHERE d.adrelid = c.oid AND pg_catalog.pg_get_expr(d.adbin, d.adrelid) ~ 'nextval')"
     " THEN 'q' ELSE '' END ||"
-    " CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.confrelid = c.oid"
-    " AND k.contype = 'f' AND (k.confdeltype IN ('c', 'n', 'd') OR k.confupdtype IN"
-    " ('c', 'n', 'd'))) THEN 'c' ELSE '' END ||"
     " COALESCE((SELECT string_agg(mark, '') FROM marked WHERE marked.oid = c.oid), '')"
     " FROM rel c"
     " UNION ALL SELECT 'c', a.attrelid::text, a.attname::text, CASE a.atttypid"
@@ -132,6 +135,22 @@ const char CATALOG_QUERY[] =
     " FROM pg_catalog.pg_attribute a JOIN rel c ON c.oid = a.attrelid"
     " LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation"
     " WHERE a.attnum > 0 AND NOT a.attisdropped"
+    " UNION ALL SELECT 'i', i.inhrelid::text, i.inhparent::text, NULL, NULL, NULL, NULL"
+    " FROM pg_catalog.pg_inherits i JOIN rel c ON c.oid = i.inhrelid"
+    " UNION ALL SELECT 'd', k.confrelid::text, k.conrelid::text, a.attname::text,"
+    " CASE WHEN k.confdeltype IN ('c', 'n', 'd') THEN 'd' ELSE '' END ||"
+    " CASE WHEN k.confupdtype IN ('c', 'n', 'd') THEN 'u' ELSE '' END, NULL, NULL"
+    " FROM pg_catalog.pg_constraint k JOIN rel c ON c.oid = k.confrelid"
+    " JOIN pg_catalog.pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = ANY (k.confkey)"
+    " WHERE k.contype = 'f' AND (k.confdeltype IN ('c', 'n', 'd')"
+    " OR k.confupdtype IN ('c', 'n', 'd'))"
+    /* So many that their texts are not fetched every time; their readers do without. */
+    " UNION ALL SELECT 'v', c.oid::text, pg_catalog.pg_get_viewdef(c.oid), NULL, NULL, NULL, NULL"
+    " FROM rel c WHERE c.relkind = 'v'"
+    " AND (SELECT pg_catalog.count(*) FROM rel WHERE relkind = 'v') <= 1000"
+    " UNION ALL SELECT 'p', p.polrelid::text, pg_catalog.pg_get_expr(p.polqual, p.polrelid),"
+    " NULL, NULL, NULL, NULL FROM pg_catalog.pg_policy p JOIN rel c ON c.oid = p.polrelid"
+    " WHERE p.polcmd IN ('r', '*') AND p.polqual IS NOT NULL"
     " UNION ALL SELECT 'k', relkind::text, string_agg(relname::text, ' '), NULL, NULL, NULL, NULL"
     " FROM pg_catalog.pg_class WHERE relnamespace = 11 AND relkind IN ('r', 'v')"
     " GROUP BY relkind"
@@ -161,6 +180,13 @@ struct raw_column {
     struct catalog_column column;
 };
 
+/* A view's definition, or a policy. */
+struct raw_text {
+    uint32_t oid; /* of its relation */
+    bool policy;
+    const char *text; /* NULL: it is not told */
+};
+
 struct catalog {
     atomic_uint refs;
     uint64_t digest;
@@ -168,6 +194,9 @@ struct catalog {
     struct buf relations; /* struct catalog_relation, by name and schema once finished */
     struct buf functions; /* struct catalog_function, by name once finished */
     struct buf columns;   /* struct raw_column, until finished */
+    struct buf parents;   /* struct link: of a child to its parent; until finished */
+    struct buf followers; /* struct link: of a table to one that follows; until finished */
+    struct buf texts;     /* struct raw_text, until finished */
     bool operators, loose, domains;
 };
 
@@ -213,7 +242,6 @@ static void put_relation(struct catalog *catalog, struct slice schema, struct sl
         .sequences = has_mark(marks, 'q'),
         .rules = has_mark(marks, 'r'),
         .row_security = has_mark(marks, 's'),
-        .cascades = has_mark(marks, 'c'),
         .write_calls = has_mark(marks, 'f'),
         .read_calls = has_mark(marks, 'v'),
     };
@@ -250,6 +278,40 @@ static bool add_column(struct catalog *catalog, const struct slice *fields)
     mem_free(type);
     raw.column.unique = raw.column.type != TYPE_NONE && has_mark(fields[4], 'u');
     buf_put(&catalog->columns, &raw, sizeof(raw));
+    return true;
+}
+
+static bool add_parent(struct catalog *catalog, const struct slice *fields)
+{
+    struct link link = {0};
+
+    if (!read_oid(fields[1], &link.oid) || !read_oid(fields[2], &link.other))
+        return false;
+    buf_put(&catalog->parents, &link, sizeof(link));
+    return true;
+}
+
+static bool add_follower(struct catalog *catalog, const struct slice *fields)
+{
+    struct link link = {0};
+
+    if (!read_oid(fields[1], &link.oid) || !read_oid(fields[2], &link.other) || !fields[3].at)
+        return false;
+    link.follower.column = arena_text(&catalog->arena, fields[3]);
+    link.follower.on_delete = has_mark(fields[4], 'd');
+    link.follower.on_update = has_mark(fields[4], 'u');
+    buf_put(&catalog->followers, &link, sizeof(link));
+    return true;
+}
+
+static bool add_text(struct catalog *catalog, const struct slice *fields, bool policy)
+{
+    struct raw_text raw = {.policy = policy};
+
+    if (!read_oid(fields[1], &raw.oid))
+        return false;
+    raw.text = fields[2].at ? arena_text(&catalog->arena, fields[2]) : NULL;
+    buf_put(&catalog->texts, &raw, sizeof(raw));
     return true;
 }
 
@@ -342,6 +404,14 @@ bool catalog_add_row(struct catalog *catalog, const struct slice *fields, unsign
         return add_relation(catalog, fields);
     case 'c':
         return add_column(catalog, fields);
+    case 'i':
+        return add_parent(catalog, fields);
+    case 'd':
+        return add_follower(catalog, fields);
+    case 'v':
+        return add_text(catalog, fields, false);
+    case 'p':
+        return add_text(catalog, fields, true);
     case 'k':
         return add_system(catalog, fields);
     case 'f':
@@ -426,6 +496,59 @@ static void give_columns(struct catalog *catalog, struct catalog_relation *relat
     relation->ncolumns = (unsigned)(end - low);
 }
 
+static void give_text(struct catalog *catalog, struct catalog_relation *relation,
+                      const struct raw_text *raw)
+{
+    const char **policies;
+
+    if (!raw->policy) {
+        relation->definition = raw->text;
+        return;
+    }
+    policies = arena_take(&catalog->arena, (relation->npolicies + 1) * sizeof(*policies));
+    for (unsigned i = 0; i < relation->npolicies; i++)
+        policies[i] = relation->policies[i];
+    policies[relation->npolicies++] = raw->text;
+    relation->policies = policies;
+}
+
+static void give_texts(struct catalog *catalog, const struct links *links)
+{
+    size_t count = buf_len(&catalog->texts) / sizeof(struct raw_text);
+    const struct raw_text *texts =
+        (const struct raw_text *)(const void *)buf_slice(&catalog->texts).at;
+
+    for (size_t i = 0; i < count; i++) {
+        struct catalog_relation *relation = links_find(links, texts[i].oid);
+
+        if (relation)
+            give_text(catalog, relation, &texts[i]);
+    }
+}
+
+static void tie(struct catalog *catalog)
+{
+    struct links links;
+    size_t count;
+    struct catalog_relation *relations = relations_of(catalog, &count);
+
+    links_init(&links, relations, count, &catalog->arena);
+    links_families(&links, (const struct link *)(const void *)buf_slice(&catalog->parents).at,
+                   buf_len(&catalog->parents) / sizeof(struct link));
+    links_followers(&links, (const struct link *)(const void *)buf_slice(&catalog->followers).at,
+                    buf_len(&catalog->followers) / sizeof(struct link));
+    give_texts(catalog, &links);
+    links_clear(&links);
+}
+
+static void clear_raw(struct catalog *catalog)
+{
+    buf_clear(&catalog->columns);
+    buf_clear(&catalog->parents);
+    buf_clear(&catalog->followers);
+    buf_clear(&catalog->texts);
+}
+
 void catalog_finish(struct catalog *catalog)
 {
     size_t nrelations, nfunctions, ncolumns;
@@ -441,7 +564,8 @@ void catalog_finish(struct catalog *catalog)
         qsort(functions, nfunctions, sizeof(*functions), compare_functions);
     for (size_t i = 0; i < nrelations; i++)
         give_columns(catalog, &relations[i], columns, ncolumns);
-    buf_clear(&catalog->columns);
+    tie(catalog);
+    clear_raw(catalog);
 }
 
 void catalog_ref(struct catalog *catalog)
@@ -455,7 +579,7 @@ void catalog_unref(struct catalog *catalog)
         return;
     buf_clear(&catalog->relations);
     buf_clear(&catalog->functions);
-    buf_clear(&catalog->columns);
+    clear_raw(catalog);
     arena_clear(&catalog->arena);
     mem_free(catalog);
 }

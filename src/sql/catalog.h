@@ -16,19 +16,37 @@ struct catalog_column {
     bool has_default; /* a default or identity makes it up where it is not given */
 };
 
+struct catalog_relation;
+
+/* A table whose rows change with those of another one, by a foreign key. */
+struct catalog_follower {
+    const struct catalog_relation *relation; /* its family; NULL: one that nothing is known of */
+    const char *column;                      /* of the other one: the key's */
+    bool on_delete, on_update;
+};
+
 struct catalog_relation {
     const char *schema, *name;
     uint32_t oid;
     char kind;        /* pg_class.relkind */
     char persistence; /* pg_class.relpersistence */
     bool inherits;    /* has a parent or a child, or is partitioned */
-    bool triggers;    /* user triggers other than pgtier's own (names that begin "pgtier_") */
-    bool rules;       /* rewrite rules */
+    /* The topmost of those that it inherits from or is a part of: their rows are taken for one
+     * table's, and what is true of one of them, it has. Itself where there are none; NULL where
+     * there is no one that could stand for all. */
+    const struct catalog_relation *family;
+    bool triggers; /* user triggers other than pgtier's own (names that begin "pgtier_") */
+    bool rules;    /* rewrite rules */
     bool row_security;
     bool sequences;   /* a default of it takes the next of a sequence */
-    bool cascades;    /* a foreign key of another table cascades (or sets) from it */
     bool write_calls; /* a default or check calls a function of the user's that may do anything */
     bool read_calls;  /* a policy, view or rule does */
+    const struct catalog_follower *followers; /* of its family: one for each column of a key */
+    unsigned nfollowers;
+    const char *definition;      /* of a view: its query; NULL where that is not known */
+    const char *const *policies; /* of row-level security: conditions of reads, parsed as one of its
+                                    own would be; NULL ones are not known */
+    unsigned npolicies;
     const struct catalog_column *columns;
     unsigned ncolumns;
 };

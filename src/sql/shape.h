@@ -184,7 +184,8 @@ struct shape {
     bool session;        /* leaves something on the session: SET, PREPARE, LISTEN, temp table,
                             DECLARE WITH HOLD, LOAD, session advisory lock, set_config(.., false) */
     bool transaction;    /* holds BEGIN, COMMIT, ROLLBACK, SAVEPOINT or two-phase statements */
-    bool volatile_time;  /* SQL value functions: CURRENT_TIMESTAMP, CURRENT_USER, ... */
+    bool volatile_time;  /* SQL value functions: CURRENT_TIMESTAMP, CURRENT_SCHEMA, ... */
+    bool asks_role;      /* .. CURRENT_USER, SESSION_USER, CURRENT_CATALOG */
     bool unknown;        /* something in it was not understood: counts as a write to everything */
     bool explains_write; /* EXPLAIN ANALYZE of a write (a plain EXPLAIN is a read) */
     bool asks_sequences; /* calls currval or lastval */

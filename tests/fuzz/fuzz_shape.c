@@ -95,10 +95,10 @@ static void compare(const struct shape *a, const struct shape *b)
     require(a->writes == b->writes && a->locks == b->locks && a->session == b->session &&
             a->unknown == b->unknown && a->plain == b->plain && a->nrefs == b->nrefs &&
             a->transaction == b->transaction && a->volatile_time == b->volatile_time &&
-            a->nfunctions == b->nfunctions && a->nstatements == b->nstatements &&
-            a->npaths == b->npaths && a->ncolumns == b->ncolumns && a->star == b->star &&
-            a->aggregates == b->aggregates && a->explains_write == b->explains_write &&
-            a->nequals == b->nequals);
+            a->asks_role == b->asks_role && a->nfunctions == b->nfunctions &&
+            a->nstatements == b->nstatements && a->npaths == b->npaths &&
+            a->ncolumns == b->ncolumns && a->star == b->star && a->aggregates == b->aggregates &&
+            a->explains_write == b->explains_write && a->nequals == b->nequals);
     for (unsigned i = 0; i < a->nrefs; i++)
         require(same_pins(&a->refs[i], &b->refs[i]));
 }

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 static const char *const rows[][7] = {
-    {"r", "public", "users", "100", "r", "p", "c"},
+    {"r", "public", "users", "100", "r", "p", ""},
     {"r", "public", "evaluations", "101", "r", "p", "itrs"},
     {"r", "public", "orders", "102", "r", "u", ""},
     {"r", "archive", "orders", "103", "p", "p", "i"},
@@ -59,8 +59,6 @@ static void test_relations(void **state)
     assert_int_equal(relation->oid, 101);
     assert_true(relation->inherits && relation->triggers && relation->rules);
     assert_true(relation->row_security);
-    assert_false(relation->cascades);
-    assert_true(catalog_relation(catalog, "public", "users")->cascades);
     assert_int_equal(catalog_relation(catalog, "archive", "orders")->kind, 'p');
     assert_int_equal(catalog_relation(catalog, "public", "orders")->persistence, 'u');
     assert_null(catalog_relation(catalog, NULL, "orders")); /* of two schemas */
@@ -146,6 +144,100 @@ static void test_what_functions_leave(void **state)
     catalog_unref(catalog);
 }
 
+/* Partitions, children, and those whose family nobody stands for. */
+static void test_families(void **state)
+{
+    static const char *const rows_of[][7] = {
+        {"r", "public", "root", "1", "p", "p", "i"},
+        {"r", "public", "part", "2", "r", "p", "it"},
+        {"r", "public", "deep", "3", "r", "p", "i"},
+        {"r", "public", "old", "4", "r", "p", "i"},
+        {"r", "public", "young", "5", "r", "p", "i"},
+        {"r", "public", "mother", "6", "r", "p", "i"},
+        {"r", "public", "father", "7", "r", "p", "i"},
+        {"r", "public", "child", "8", "r", "p", "i"},
+        {"r", "public", "far", "9", "p", "p", "i"},
+        {"r", "public", "foreign", "10", "f", "p", "i"},
+        {"r", "public", "orphan", "11", "r", "p", "i"},
+        {"r", "public", "alone", "12", "r", "p", ""},
+        {"c", "1", "id", "int4", "u", NULL, NULL},
+        {"c", "2", "id", "int4", "u", NULL, NULL},
+        {"c", "4", "id", "int4", "u", NULL, NULL},
+        {"c", "12", "id", "int4", "u", NULL, NULL},
+        {"i", "3", "2", NULL, NULL, NULL, NULL},
+        {"i", "2", "1", NULL, NULL, NULL, NULL},
+        {"i", "5", "4", NULL, NULL, NULL, NULL},
+        {"i", "8", "6", NULL, NULL, NULL, NULL},
+        {"i", "8", "7", NULL, NULL, NULL, NULL},
+        {"i", "10", "9", NULL, NULL, NULL, NULL},
+        {"i", "11", "999", NULL, NULL, NULL, NULL},
+    };
+    static const struct {
+        const char *name, *family;
+    } families[] = {{"root", "root"}, {"part", "root"},  {"deep", "root"}, {"old", "old"},
+                    {"young", "old"}, {"mother", NULL},  {"father", NULL}, {"child", NULL},
+                    {"far", NULL},    {"foreign", NULL}, {"orphan", NULL}, {"alone", "alone"}};
+    struct catalog *catalog = catalog_new();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows_of) / sizeof(*rows_of); i++)
+        assert_true(add(catalog, rows_of[i]));
+    catalog_finish(catalog);
+    for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++) {
+        const struct catalog_relation *found = catalog_relation(catalog, NULL, families[i].name);
+        const struct catalog_relation *expected =
+            families[i].family ? catalog_relation(catalog, NULL, families[i].family) : NULL;
+
+        if (found->family != expected)
+            fail_msg("%s", families[i].name);
+    }
+    assert_true(catalog_relation(catalog, NULL, "root")->triggers);
+    assert_true(catalog_column(catalog_relation(catalog, NULL, "root"), "id")->unique);
+    assert_false(catalog_column(catalog_relation(catalog, NULL, "old"), "id")->unique);
+    assert_true(catalog_column(catalog_relation(catalog, NULL, "alone"), "id")->unique);
+    catalog_unref(catalog);
+}
+
+static void test_followers_and_texts(void **state)
+{
+    static const char *const rows_of[][7] = {
+        {"r", "public", "root", "1", "p", "p", "i"},    {"r", "public", "part", "2", "r", "p", "i"},
+        {"r", "public", "child", "3", "r", "p", ""},    {"r", "public", "vw", "4", "v", "p", "s"},
+        {"i", "2", "1", NULL, NULL, NULL, NULL},        {"d", "1", "3", "id", "d", NULL, NULL},
+        {"d", "2", "3", "id", "u", NULL, NULL},         {"d", "1", "99", "k", "du", NULL, NULL},
+        {"d", "99", "1", "k", "du", NULL, NULL},        {"d", "3", "3", "up", "d", NULL, NULL},
+        {"v", "4", "SELECT 1", NULL, NULL, NULL, NULL}, {"p", "4", "a = 1", NULL, NULL, NULL, NULL},
+        {"p", "4", NULL, NULL, NULL, NULL, NULL},
+    };
+    struct catalog *catalog = catalog_new();
+    const struct catalog_relation *root, *child, *view;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows_of) / sizeof(*rows_of); i++)
+        assert_true(add(catalog, rows_of[i]));
+    catalog_finish(catalog);
+    root = catalog_relation(catalog, NULL, "root");
+    child = catalog_relation(catalog, NULL, "child");
+    view = catalog_relation(catalog, NULL, "vw");
+    assert_int_equal(root->nfollowers, 3);
+    assert_int_equal(catalog_relation(catalog, NULL, "part")->nfollowers, 0);
+    for (unsigned i = 0; i < 3; i++) {
+        const struct catalog_follower *follower = &root->followers[i];
+
+        assert_ptr_equal(follower->relation, strcmp(follower->column, "k") == 0 ? NULL : child);
+        assert_true(follower->on_delete || follower->on_update);
+    }
+    assert_int_equal(child->nfollowers, 1);
+    assert_ptr_equal(child->followers[0].relation, child);
+    assert_true(child->followers[0].on_delete && !child->followers[0].on_update);
+    assert_string_equal(view->definition, "SELECT 1");
+    assert_int_equal(view->npolicies, 2);
+    assert_string_equal(view->policies[0], "a = 1");
+    assert_null(view->policies[1]);
+    assert_null(root->definition);
+    catalog_unref(catalog);
+}
+
 static uint64_t digest_of(unsigned from, unsigned to, bool backwards)
 {
     struct catalog *catalog = catalog_new();
@@ -197,6 +289,11 @@ static void test_bad_rows(void **state)
         {"f", "g", "i", NULL, "", NULL, NULL},
         {"b", "i", "", NULL, NULL, NULL, NULL},
         {"k", "r", NULL, NULL, NULL, NULL, NULL},
+        {"i", "1", "x", NULL, NULL, NULL, NULL},
+        {"d", "1", "2", NULL, "d", NULL, NULL},
+        {"d", "", "2", "id", "d", NULL, NULL},
+        {"v", NULL, "SELECT 1", NULL, NULL, NULL, NULL},
+        {"p", "x", "true", NULL, NULL, NULL, NULL},
         {"o", NULL, NULL, NULL, NULL, NULL, NULL},
     };
     struct catalog *catalog = catalog_new();
@@ -218,10 +315,15 @@ static void test_bad_rows(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_relations), cmocka_unit_test(test_columns),
-        cmocka_unit_test(test_functions), cmocka_unit_test(test_marks_of_operators),
-        cmocka_unit_test(test_bad_rows),  cmocka_unit_test(test_what_functions_leave),
+        cmocka_unit_test(test_relations),
+        cmocka_unit_test(test_columns),
+        cmocka_unit_test(test_functions),
+        cmocka_unit_test(test_marks_of_operators),
+        cmocka_unit_test(test_bad_rows),
+        cmocka_unit_test(test_what_functions_leave),
         cmocka_unit_test(test_digest),
+        cmocka_unit_test(test_families),
+        cmocka_unit_test(test_followers_and_texts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -336,6 +336,14 @@ static const struct {
     {"U read id=5; U read id=1..64", "U update id=70", ALWAYS},
 };
 
+static void show(struct built *built, const struct catalog *catalog)
+{
+    built->plan.catalog = catalog;
+    for (unsigned i = 0; i < built->plan.nrefs; i++)
+        if (built->refs[i].relation)
+            built->refs[i].table = catalog_relation(catalog, NULL, built->refs[i].relation->name);
+}
+
 static void pairs_test(void **state)
 {
     struct catalog *catalog = make_catalog();
@@ -348,7 +356,8 @@ static void pairs_test(void **state)
         struct footprint_write write = {0}, added;
         enum expected found;
 
-        reader->plan.catalog = writer->plan.catalog = catalog;
+        show(reader, catalog);
+        show(writer, catalog);
         footprint_read(&reader->plan, &reader->pinned, &read);
         footprint_write(&writer->plan, &writer->pinned, &write, &added);
         found = changes(&write, &read, true)    ? ALWAYS

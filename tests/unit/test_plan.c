@@ -32,13 +32,15 @@ static const char *const CATALOG[][7] = {
     {"c", "4", "v", "int4", "", NULL, NULL},
     {"c", "4", "age", "", "", NULL, NULL},
     {"r", "public", "trig", "5", "r", "p", "t"},
-    {"r", "public", "casc", "6", "r", "p", "c"},
+    {"r", "public", "casc", "6", "r", "p", ""},
     {"r", "public", "part", "7", "r", "p", "i"},
     {"r", "public", "ruled", "8", "r", "p", "r"},
     {"r", "public", "secured", "9", "r", "p", "s"},
     {"r", "public", "unl", "10", "r", "u", ""},
     {"r", "public", "vw", "11", "v", "p", ""},
     {"r", "public", "seq", "12", "S", "p", ""},
+    {"d", "6", "4", "id", "d", NULL, NULL},
+    {"i", "7", "99", NULL, NULL, NULL, NULL},
     {"k", "r", "pg_class pg_attribute", NULL, NULL, NULL, NULL},
     {"k", "v", "pg_settings", NULL, NULL, NULL, NULL},
     {"b", "i", "", "lower jsonb_typeof", NULL, NULL, NULL},
@@ -221,7 +223,7 @@ static const struct {
     {"SELECT * FROM vw", "anything - - replica/none relation_unknown -"},
     {"SELECT * FROM part", "anything - - replica/none relation_unknown -"},
     {"SELECT * FROM ruled", "anything - - replica/none relation_unknown -"},
-    {"SELECT * FROM secured", "anything - - replica/none row_security -"},
+    {"SELECT * FROM secured", "read - - replica/none no_rule -"},
     {"SELECT * FROM unl", "anything - - primary/relation_unknown relation_unknown -"},
     {"SELECT last_value FROM seq", "anything - - primary/relation_unknown relation_unknown -"},
     {"SELECT * FROM pg_class", "anything - - primary/system_relation system_relation -"},
@@ -230,7 +232,7 @@ static const struct {
     {"UPDATE pg_class SET relname = 'x'", "everything - - primary/write write -"},
     {"UPDATE trig SET v = 1", "everything - - primary/write write -"},
     {"SELECT * FROM trig", "read - - replica/none no_rule -"},
-    {"DELETE FROM casc", "everything - - primary/write write -"},
+    {"DELETE FROM casc", "write - - primary/write write -"},
     {"INSERT INTO casc (id) VALUES (1)", "write - - primary/write write -"},
     {"UPDATE vw SET v = 1", "everything - - primary/write write -"},
     {"UPDATE other SET v = 1", "everything - - primary/write write -"},
@@ -412,6 +414,144 @@ static void judge_all(void **state)
         buf_clear(&out);
         end(&request);
     }
+}
+
+/* What an occurrence stands for: partitions, views, policies, tables that follow. */
+static const char *const FAMILIES[][7] = {
+    {"r", "public", "parts", "20", "p", "p", "i"},
+    {"r", "public", "parts_1", "21", "r", "p", "i"},
+    {"c", "20", "id", "int4", "u", NULL, NULL},
+    {"c", "21", "id", "int4", "u", NULL, NULL},
+    {"i", "21", "20", NULL, NULL, NULL, NULL},
+    {"r", "public", "owner", "22", "r", "p", ""},
+    {"c", "22", "id", "int4", "u", NULL, NULL},
+    {"c", "22", "made", "int4", "g", NULL, NULL},
+    {"r", "public", "owned", "23", "r", "p", ""},
+    {"r", "public", "deeper", "24", "r", "p", ""},
+    {"r", "public", "audited", "25", "r", "p", "t"},
+    {"d", "22", "23", "id", "d", NULL, NULL},
+    {"d", "23", "24", "id", "du", NULL, NULL},
+    {"d", "24", "23", "id", "d", NULL, NULL},
+    {"d", "21", "23", "id", "u", NULL, NULL},
+    {"r", "public", "guarded", "26", "r", "p", ""},
+    {"d", "26", "25", "id", "d", NULL, NULL},
+    {"r", "public", "lost", "27", "r", "p", ""},
+    {"d", "27", "999", "id", "d", NULL, NULL},
+    {"r", "public", "made", "28", "r", "p", ""},
+    {"c", "28", "made", "int4", "g", NULL, NULL},
+    {"d", "28", "23", "made", "u", NULL, NULL},
+    {"r", "public", "active", "30", "v", "p", ""},
+    {"v", "30",
+     " SELECT o.id, lower(o.name) AS n FROM public.owned o JOIN plain USING (id) WHERE o.kind = 5;",
+     NULL, NULL, NULL, NULL},
+    {"r", "public", "nested", "31", "v", "p", ""},
+    {"v", "31", "SELECT * FROM active, owner", NULL, NULL, NULL, NULL},
+    {"r", "public", "recent", "32", "v", "p", ""},
+    {"v", "32", "SELECT * FROM owned WHERE at > now()", NULL, NULL, NULL, NULL},
+    {"r", "public", "today", "33", "v", "p", ""},
+    {"v", "33", "SELECT * FROM owned WHERE at > ('today'::text)::date", NULL, NULL, NULL, NULL},
+    {"r", "public", "wild", "34", "v", "p", ""},
+    {"v", "34", "SELECT my_vol() FROM owned", NULL, NULL, NULL, NULL},
+    {"r", "public", "newer", "35", "v", "p", ""},
+    {"v", "35", "SELECT JSON_EXISTS(a, 'x' ERROR ON ERROR) FROM owned", NULL, NULL, NULL, NULL},
+    {"r", "public", "instead", "36", "v", "p", "t"},
+    {"v", "36", "SELECT * FROM owned", NULL, NULL, NULL, NULL},
+    {"r", "public", "simple", "37", "v", "p", ""},
+    {"v", "37", "SELECT * FROM owner", NULL, NULL, NULL, NULL},
+    {"r", "public", "kept", "38", "m", "p", ""},
+    {"r", "public", "tenants", "40", "r", "p", "s"},
+    {"c", "40", "id", "int4", "u", NULL, NULL},
+    {"p", "40", "(tenant = (current_setting('app.tenant'::text))::uuid)", NULL, NULL, NULL, NULL},
+    {"p", "40", "(owner = CURRENT_USER)", NULL, NULL, NULL, NULL},
+    {"r", "public", "looking", "41", "r", "p", "s"},
+    {"p", "41",
+     "(EXISTS (SELECT 1 FROM owned o WHERE o.id = looking.id AND EXISTS (SELECT 1 FROM looking)))",
+     NULL, NULL, NULL, NULL},
+    {"r", "public", "timed", "42", "r", "p", "s"},
+    {"p", "42", "(at > CURRENT_TIMESTAMP)", NULL, NULL, NULL, NULL},
+    {"r", "public", "hidden", "43", "r", "p", "s"},
+    {"p", "43", NULL, NULL, NULL, NULL, NULL},
+    {"r", "public", "familiar", "44", "r", "p", "is"},
+};
+
+static const struct {
+    const char *sql, *expected; /* how it counts, why on the primary, why uncached, its refs */
+} EXPANDED[] = {
+    {"SELECT * FROM parts", "read none none r.parts"},
+    {"SELECT * FROM parts_1", "read none none r.parts"},
+    {"DELETE FROM parts_1", "write write write d.parts"},
+    {"UPDATE parts SET x = 1", "write write write u.parts"},
+    {"UPDATE parts SET id = 1", "write write write u.parts d.owned d.deeper"},
+    {"DELETE FROM owner", "write write write d.owner d.owned d.deeper"},
+    {"UPDATE owner SET id = 1", "write write write u.owner"},
+    {"INSERT INTO owner VALUES (1)", "write write write i.owner"},
+    {"DELETE FROM owned", "write write write d.owned d.deeper d.owned"},
+    {"DELETE FROM guarded", "everything write write d.guarded d.?audited"},
+    {"DELETE FROM lost", "everything write write d.lost"},
+    {"UPDATE made SET x = 1", "write write write u.made d.owned d.deeper"},
+    {"EXPLAIN DELETE FROM owner", "read none time_dependent r.owner"},
+    {"SELECT * FROM active", "read none none r.(active) r.owned r.plain"},
+    {"SELECT * FROM active a, active b, owned",
+     "read none none r.(active) r.(active) r.owned r.owned r.plain"},
+    {"SELECT * FROM nested", "read none none r.(nested) r.(active) r.owner r.owned r.plain"},
+    {"SELECT * FROM recent", "read none time_dependent r.(recent) r.owned"},
+    {"SELECT * FROM today", "read none time_dependent r.(today) r.owned"},
+    {"SELECT * FROM wild", "everything user_function user_function r.(wild) r.owned"},
+    {"SELECT * FROM newer", "anything none relation_unknown r.?newer"},
+    {"SELECT * FROM instead", "read none none r.(instead) r.owned"},
+    {"DELETE FROM instead", "everything write write d.?instead"},
+    {"DELETE FROM simple", "write write write d.(simple) d.owner d.owned d.deeper"},
+    {"INSERT INTO active VALUES (1)", "write write write i.(active) d.owned d.plain d.deeper"},
+    {"SELECT * FROM kept", "read none none r.kept"},
+    {"SELECT * FROM tenants WHERE id = 7", "read none none r.tenants"},
+    {"SELECT current_setting('app.tenant')", "read volatile_function volatile_function"},
+    {"SELECT current_user", "read none time_dependent"},
+    {"SELECT * FROM looking", "read none none r.looking r.owned r.looking"},
+    {"SELECT * FROM timed", "read none time_dependent r.timed"},
+    {"SELECT * FROM hidden", "anything none row_security r.hidden"},
+    {"SELECT * FROM familiar", "anything none row_security r.familiar"},
+};
+
+static void put_ref(const struct plan_ref *ref, struct buf *out)
+{
+    const char *before = ref->stood_for ? "(" : ref->certain ? "" : "?";
+
+    buf_printf(out, " %c.%s%s%s", "riudtc"[ref->ref->use], before,
+               ref -> table ? ref -> table -> name : ref -> ref -> name,
+               ref -> stood_for ? ")" : "");
+}
+
+static void expand_all(void **state)
+{
+    struct catalog *with = catalog_new();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(CATALOG) / sizeof(*CATALOG); i++)
+        add_row(with, CATALOG[i]);
+    for (size_t i = 0; i < sizeof(FAMILIES) / sizeof(*FAMILIES); i++)
+        add_row(with, FAMILIES[i]);
+    catalog_finish(with);
+    for (size_t i = 0; i < sizeof(EXPANDED) / sizeof(*EXPANDED); i++) {
+        struct request request;
+        struct buf out = {0};
+
+        begin(&request, settings->rules, with, EXPANDED[i].sql);
+        buf_printf(&out, "%s %s %s",
+                   request.plan->everything ? "everything"
+                   : !request.plan->read    ? "write"
+                   : request.plan->anything ? "anything"
+                                            : "read",
+                   plan_reason_code(request.plan->primary),
+                   plan_reason_code(request.plan->uncached));
+        for (unsigned k = 0; k < request.plan->nrefs; k++)
+            put_ref(&request.plan->refs[k], &out);
+        if (!slice_is(buf_slice(&out), EXPANDED[i].expected))
+            fail_msg("%s\n  is  %.*s\n  not %s", EXPANDED[i].sql, (int)buf_len(&out),
+                     (const char *)buf_slice(&out).at, EXPANDED[i].expected);
+        buf_clear(&out);
+        end(&request);
+    }
+    catalog_unref(with);
 }
 
 /* What always holds, whatever the statement: a wrong answer would follow from its opposite. */
@@ -732,11 +872,11 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(judge_all),          cmocka_unit_test(hold_always),
-        cmocka_unit_test(judge_parameters),   cmocka_unit_test(find_alone),
-        cmocka_unit_test(refuse_many_values), cmocka_unit_test(judge_askers),
-        cmocka_unit_test(describe),           cmocka_unit_test(outlive_owners),
-        cmocka_unit_test(fear_loose_types),
+        cmocka_unit_test(judge_all),      cmocka_unit_test(expand_all),
+        cmocka_unit_test(hold_always),    cmocka_unit_test(judge_parameters),
+        cmocka_unit_test(find_alone),     cmocka_unit_test(refuse_many_values),
+        cmocka_unit_test(judge_askers),   cmocka_unit_test(describe),
+        cmocka_unit_test(outlive_owners), cmocka_unit_test(fear_loose_types),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -109,6 +109,7 @@ static void put_flags(struct buf *out, const struct shape *shape)
         {shape->session, "session"},
         {shape->transaction, "transaction"},
         {shape->volatile_time, "time"},
+        {shape->asks_role, "role"},
         {shape->unknown, "unknown"},
         {shape->explains_write, "explains_write"},
         {shape->plain, "plain"},
