@@ -1,6 +1,6 @@
-/* `pgtier explain FILE "SQL"`: what would be done with a statement, by the file alone. */
+/* `pgtier explain FILE "SQL"`: what would be done with a statement, and no server is asked. */
 #pragma once
 
-/* Asks no server: declared relations are taken for ordinary tables, their dimensions for columns of
- * the type that the statement's values have. The exit status: 0, or 1 where the file has faults. */
-int explain_file(const char *path, const char *sql);
+/* By the file alone, or with a dump of the database's catalog (NULL: none). The exit status: 0, or
+ * 1 where a file has faults. */
+int explain_file(const char *path, const char *dump, const char *sql);

@@ -156,7 +156,10 @@ static void load_clients(struct loading *loading, const struct yaml *node)
 static void add_transaction(void *with, const struct yaml *node, const char *text)
 {
     static const char *const words[] = {
-        [ASKER_ALONE] = "none", [ASKER_READ_ONLY] = "read_only", [ASKER_READ_WRITE] = "read_write"};
+#define X(name, word) word,
+        ASKER_TRANSACTIONS(X)
+#undef X
+    };
     const unsigned count = sizeof(words) / sizeof(*words);
     struct loading *loading = with;
 

@@ -101,12 +101,24 @@ void plan_free(struct plan *plan);
 
 struct hints;
 
+/* The transaction that a statement stands in: name, word in the file */
+#define ASKER_TRANSACTIONS(X)                                                                      \
+    X(ALONE, "none")                                                                               \
+    X(READ_ONLY, "read_only")                                                                      \
+    X(READ_WRITE, "read_write")
+
+enum asker_transaction {
+#define X(name, word) ASKER_##name,
+    ASKER_TRANSACTIONS(X)
+#undef X
+};
+
 /* Who asks; strings may be empty, not NULL. */
 struct asker {
     const char *database, *user, *application_name;
     const char
         *address; /* the client's, as stream.peer; "10.0.0.7:4711", "[::1]:4711", "unix" or empty */
-    enum asker_transaction { ASKER_ALONE, ASKER_READ_ONLY, ASKER_READ_WRITE } transaction;
+    enum asker_transaction transaction;
     struct slice operation, tier; /* hints: what the client says that this is; empty: nothing */
     const struct hints *hints;    /* all that it says (hint.h); NULL: nothing */
 };

@@ -120,3 +120,127 @@ def test_the_recipes_of_the_docs(tmp_path):
     assert "cache class: scores" in said and "cached: for 10min" in said
     assert "tier: professional, by what it touches" in explained("SELECT professional_data FROM business_evaluations")
     assert "tier: enterprise, by a hint" in explained("SELECT 1 FROM business_evaluations /*tier='enterprise'*/")
+
+
+def rules_test(tmp_path, cases, *options):
+    path = tmp_path / "cases.yaml"
+    path.write_text(cases)
+    done = subprocess.run([binary(), "rules", "test", *options, SHIPPED, path], text=True, capture_output=True, timeout=20, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_cases_that_ship_hold_and_name_every_operation():
+    cases = SHIPPED.parent / "pgtier.cases.yaml"
+    done = subprocess.run([binary(), "rules", "test", SHIPPED, cases], text=True, capture_output=True, timeout=20, check=False)
+    written = yaml.safe_load(cases.read_text(encoding="utf-8"))
+    assert (done.returncode, done.stdout) == (0, f"{cases}: {len(written)} of {len(written)} cases hold\n"), done.stdout + done.stderr
+    named = {case["expect"].get("operation") for case in written}
+    assert set(yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))["operations"]) <= named
+
+
+@pytest.mark.parametrize("key, wrong, right", [
+    ("statement", "update", "select"), ("effect", "write", "read"), ("operation", "analytics", "single_evaluation_fetch"),
+    ("tier", "basic", "professional"), ("route", "primary", "replica"), ("why_primary", "write", "none"),
+    ("cache", "none", "professional_evaluation"), ("why_not_cached", "tier", "none"), ("key", "x", f"prof_eval:-:{evaluation(1)}"),
+    ("freshness", "10s", "causal"), ("target", "1s", "300000us"), ("deny", "42501", "none"), ("timeout", "1s", "none"),
+    ("limit", "7", "none")])
+def test_an_expectation_that_does_not_hold(tmp_path, key, wrong, right):
+    case = f"""
+- name: this one
+  sql: SELECT * FROM business_evaluations WHERE id = $1 AND subscription_tier = 'professional'
+  params: [{evaluation(1)}]
+  expect: {{ %s: "%s" }}
+"""
+    assert rules_test(tmp_path, case % (key, right)) == (0, f"{tmp_path}/cases.yaml: 1 of 1 cases hold\n")
+    status, said = rules_test(tmp_path, case % (key, wrong))
+    assert status == 1 and f"{key}: expected {wrong}, is " in said and "cases.yaml:2: differs: this one: SELECT" in said
+    assert "0 of 1 cases hold" in said
+
+
+def test_who_asks_is_part_of_a_case(tmp_path):
+    status, said = rules_test(tmp_path, """
+- sql: SELECT 1 FROM business_evaluations
+  settings: { pgtier.tier: enterprise }
+  expect: { operation: professional_evaluation_query, tier: enterprise }
+- sql: SELECT * FROM users WHERE id = $1
+  params: [null]
+  expect: { cache: tier_validation, key: "tier_access:-" }
+""", "--verbose")
+    assert status == 0 and said.count(": holds: ") == 2, said
+
+
+CASE_FAULTS = """\
+- sql: SELECT 1
+- sq: SELECT 2
+  expect: { opration: x }
+- sql: SELECT 3 /*tier='professional',pgtier.cache='maybe'*/
+  name: a
+  role: [x]
+  params: 7
+  settings: { pgtier.cach: on, pgtier.cache: sometimes }
+  transaction: readonly
+  expect: { operation: nothing, cache: evaluations, why_primary: cold, route: home }
+- sql: SELECT 4
+  name: a
+  expect: {}
+"""
+
+
+def test_faults_of_cases_are_told_at_once(tmp_path):
+    status, said = rules_test(tmp_path, CASE_FAULTS)
+    assert status == 2
+    for line, word in [(1, "expects nothing"), (2, "`sql`"), (3, "`operation`"), (4, "pgtier.cache='maybe'"), (6, "role"), (7, "list"),
+                       (8, "pgtier.cach`"), (8, "on or off"), (9, "`read_only`"), (10, "nothing"), (10, "evaluations"), (10, "cold"),
+                       (10, "home"), (11, "too"), (11, "expects nothing")]:
+        assert re.search(rf"cases\.yaml:{line}:\d+: .*{re.escape(word)}", said), f"line {line}, {word}:\n{said}"
+    for cases in "a: b", "[]", "":
+        status, said = rules_test(tmp_path, cases)
+        assert status == 2 and "list" in said
+
+
+def test_usage_of_rules_test(tmp_path):
+    for words in ["rules"], ["rules", "test", SHIPPED], ["rules", "tset", SHIPPED, SHIPPED], ["rules", "test", "--nothing", SHIPPED, SHIPPED]:
+        done = subprocess.run([binary(), *words], text=True, capture_output=True, timeout=20, check=False)
+        assert done.returncode == 2 and "Try: pgtier --help" in done.stderr
+    done = subprocess.run([binary(), "rules", "test", "--catalog", SHIPPED, SHIPPED, SHIPPED], text=True, capture_output=True,
+                          timeout=20, check=False)
+    assert done.returncode == 2 and "pgtier.yaml:1: not what `pgtier catalog` writes" in done.stderr
+
+
+def test_a_catalog_that_was_dumped(tmp_path, cluster):
+    cluster.primary.sql("CREATE TABLE offline_t (\"odd\\\tname\n\" int, id int PRIMARY KEY); CREATE VIEW offline_v AS SELECT id, now() AS at "
+                        "FROM offline_t; CREATE FUNCTION offline_f() RETURNS int LANGUAGE sql STABLE AS 'SELECT 1'", "app")
+    conf, dump = tmp_path / "pgtier.yaml", tmp_path / "catalog"
+    settings = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
+    settings["databases"] = {"app": {"primary": cluster.primary.url()}, "gone": {"primary": "postgresql://app@127.0.0.1:1/app"}}
+    settings["operations"]["t"] = {"match": {"role": "nobody"}}
+    settings["relations"]["offline_t"] = {"dimensions": ["id"]}
+    conf.write_text(json.dumps(settings))
+
+    def told(*words):
+        done = subprocess.run([binary(), *words], text=True, capture_output=True, timeout=30, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    try:
+        status, out, err = told("catalog", conf)
+        assert status == 0, err
+        dump.write_text(out)
+        assert out.startswith("pgtier catalog 1\n")
+        status, out, err = told("explain", "--catalog", dump, conf, "SELECT * FROM offline_v WHERE id = 7")
+        assert status == 0 and "read: offline_v (a view: what it is made of follows)" in out and "offline_t id = *" in out, out + err
+        assert "time_dependent" in out and "note:" not in out
+        assert "user_function" in told("explain", conf, "--catalog", dump, "SELECT offline_f()")[1]
+        assert "note: offline_f is taken for" in told("explain", conf, "SELECT offline_f()")[1]
+        assert "read: offline_t id = 7" in told("explain", "--catalog", dump, conf, "SELECT * FROM offline_t WHERE id = 7")[1]
+        (tmp_path / "cases.yaml").write_text("- { sql: SELECT * FROM offline_v, expect: { why_not_cached: time_dependent } }\n")
+        assert told("rules", "test", "--catalog", dump, conf, tmp_path / "cases.yaml")[0] == 0
+        assert told("rules", "test", conf, tmp_path / "cases.yaml")[0] == 1
+        status, out, err = told("catalog", conf, "nothing")
+        assert status == 1 and 'has no database "nothing"; its first one is "app"' in err
+        status, out, err = told("catalog", conf, "gone")
+        assert (status, out) == (1, "") and "the primary does not tell its catalog: " in err
+        dump.write_text(dump.read_text()[:-4])
+        status, out, err = told("explain", "--catalog", dump, conf, "SELECT 1")
+        assert status == 1 and "not what `pgtier catalog` writes" in err
+    finally:
+        cluster.primary.sql("DROP VIEW offline_v; DROP TABLE offline_t; DROP FUNCTION offline_f()", "app")
