@@ -2,12 +2,12 @@
 #include "app/catalog_file.h"
 
 #include <errno.h>
-#include <libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "app/check.h"
 #include "app/settings.h"
+#include "net/ask.h"
 #include "sql/catalog.h"
 
 enum { FIELDS = 7 };
@@ -16,53 +16,60 @@ static const char HEAD[] = "pgtier catalog 1";
 
 /* --- writing --- */
 
-static void write_field(const char *text)
+static void write_field(struct slice text)
 {
     static const char special[] = "\\\t\n\r", letters[] = "\\tnr";
 
-    for (; *text; text++) {
-        const char *at = strchr(special, *text);
+    for (size_t i = 0; i < text.len; i++) {
+        const char *at = strchr(special, text.at[i]);
 
         if (at)
             printf("\\%c", letters[at - special]);
         else
-            putchar(*text);
+            putchar(text.at[i]);
     }
 }
 
-static void write_rows(const PGresult *rows)
+static void write_row(void *owner, const struct slice *fields, unsigned count)
 {
-    puts(HEAD);
-    for (int i = 0; i < PQntuples(rows); i++) {
-        for (int k = 0; k < PQnfields(rows); k++) {
-            if (k)
-                putchar('\t');
-            if (PQgetisnull(rows, i, k))
-                fputs("\\N", stdout);
-            else
-                write_field(PQgetvalue(rows, i, k));
-        }
-        putchar('\n');
+    (void)owner;
+    for (unsigned i = 0; i < count; i++) {
+        if (i)
+            putchar('\t');
+        if (fields[i].at)
+            write_field(fields[i]);
+        else
+            fputs("\\N", stdout);
     }
+    putchar('\n');
 }
 
-static int ask(const char *url)
+static bool ask(const char *url, struct buf *why)
 {
-    PGconn *server = PQconnectdb(url);
-    PGresult *rows = PQstatus(server) == CONNECTION_OK ? PQexec(server, CATALOG_QUERY) : NULL;
-    bool right = PQresultStatus(rows) == PGRES_TUPLES_OK;
+    struct ask *server = ask_new(url, why);
+    bool right = false;
 
-    if (right)
-        write_rows(rows);
-    else
-        fprintf(stderr, "pgtier: the primary does not tell its catalog: %s",
-                PQerrorMessage(server));
-    PQclear(rows);
-    PQfinish(server);
-    if (right && (fflush(stdout) != 0 || ferror(stdout))) {
-        fprintf(stderr, "pgtier: the catalog could not be written: %s\n", strerror(errno));
-        return 1;
+    if (server) {
+        puts(HEAD);
+        right = ask_rows(server, CATALOG_QUERY, write_row, NULL, why);
     }
+    ask_free(server);
+    if (right && fflush(stdout) != 0) {
+        buf_printf(why, "%s", strerror(errno));
+        return false;
+    }
+    return right;
+}
+
+static int write_catalog(const char *url)
+{
+    struct buf why = {0};
+    bool right = ask(url, &why);
+
+    if (!right)
+        fprintf(stderr, "pgtier: the primary does not tell its catalog: %.*s\n", (int)buf_len(&why),
+                (const char *)buf_slice(&why).at);
+    buf_clear(&why);
     return right ? 0 : 1;
 }
 
@@ -87,7 +94,7 @@ int catalog_file_write(const char *path, const char *database)
     }
     found = find(settings, database);
     if (found)
-        status = ask(found->primary.url);
+        status = write_catalog(found->primary.url);
     else
         fprintf(stderr, "pgtier: %s has no database \"%s\"; its first one is \"%s\"\n", path,
                 database, settings->databases[0].name);

@@ -10,7 +10,7 @@ import sys
 
 OWNERS = {  # third-party header -> the only files that may include it
     "uv.h": ("net/",),
-    "libpq-fe.h": ("net/control.c",),
+    "libpq-fe.h": ("net/control.c", "net/ask.c"),
     "hiredis": ("net/redis.c",),
     "openssl/": ("base/crypt.c", "net/tls.c"),
     "xxhash.h": ("base/hash.c",),
