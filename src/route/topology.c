@@ -386,6 +386,18 @@ unsigned topology_step_aside(struct topology *topology, const char *dbname, int6
     return count;
 }
 
+bool topology_ask(struct topology *topology, struct control_ask *ask)
+{
+    struct probe *primary = primary_of(topology);
+
+    return primary->node.up && control_ask(primary->control, ask);
+}
+
+void topology_ask_leave(struct topology *topology, struct control_ask *ask)
+{
+    control_forget(primary_of(topology)->control, ask);
+}
+
 void topology_catalog_changed(struct topology *topology)
 {
     census_want(&topology->census);

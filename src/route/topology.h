@@ -2,6 +2,7 @@
  * over control connections and answers what only the primary can tell. */
 #pragma once
 
+#include "net/control.h"
 #include "net/loop.h"
 #include "sql/catalog.h"
 
@@ -73,6 +74,10 @@ uint64_t topology_system(const struct topology *topology);
 void topology_hurry(struct topology *topology, uint64_t lsn);
 /* The catalog may have changed: fetch it anew, soon. */
 void topology_catalog_changed(struct topology *topology);
+/* A short query on the primary's control connection, as control_ask; false while that is down, or
+ * not known to be the primary. */
+bool topology_ask(struct topology *topology, struct control_ask *ask);
+void topology_ask_leave(struct topology *topology, struct control_ask *ask);
 /* By which notifications are heard; see route/ear.h. It lives as long as the topology. */
 struct ear *topology_ear(struct topology *topology);
 

@@ -26,6 +26,7 @@ struct plan_memory {
     struct tier_values *tiers; /* none: no tier is told; all of them must be known */
     unsigned ntiers;
     uint32_t implied; /* tiers of what it touches */
+    bool minds_tier;  /* whether a candidate matches, or may be cached, depends on the tier */
     bool aggregates;  /* an aggregate is called, be it as an attribute or one of the user's */
 };
 

@@ -226,6 +226,17 @@ static void put_acts(const struct operation *operation, struct buf *out)
                                                        : "the least busy replica");
 }
 
+static void put_user(const struct plan *plan, const struct values *values,
+                     const struct asker *asker, const struct verdict *verdict, struct buf *out)
+{
+    char user[CANON_MAX];
+    int len = plan_user(plan, values, asker, user, sizeof(user));
+
+    if (len >= 0 && verdict->tier_from != TIER_USER)
+        buf_printf(out, "user: %.*s (its tier is looked up, and decides before what follows)\n",
+                   len, user);
+}
+
 static void put_operation(const struct plan *plan, const struct values *values,
                           const struct asker *asker, const struct verdict *verdict, struct buf *out)
 {
@@ -240,6 +251,7 @@ static void put_operation(const struct plan *plan, const struct values *values,
         put_passed(plan, values, asker, &plan->rules->operations[i], out);
     if (operation)
         put_acts(operation, out);
+    put_user(plan, values, asker, verdict, out);
     if (verdict->tier < 0)
         buf_put_slice(out, SLICE("tier: not told\n"));
     else

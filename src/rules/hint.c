@@ -117,6 +117,9 @@ bool hint_set(struct hints *hints, enum hint hint, struct slice value)
     case HINT_TIER:
         hints->tier = value;
         return true;
+    case HINT_USER:
+        hints->user = value;
+        return true;
     case HINT_OPERATION:
         hints->operation = value;
         return true;
@@ -200,7 +203,7 @@ static enum hint tag_named(struct slice key)
 
     if (hint_is_ours(key))
         return hint;
-    return hint == HINT_TIER || hint == HINT_OPERATION ? hint : HINT_COUNT;
+    return hint == HINT_TIER || hint == HINT_USER || hint == HINT_OPERATION ? hint : HINT_COUNT;
 }
 
 void hint_read(struct hints *hints, struct slice tags)

@@ -13,6 +13,7 @@
     X(ROUTE, "route", "primary, replica or default")                                               \
     X(FRESHNESS, "freshness", "causal, unbounded, default, or a bound as in 10s")                  \
     X(TIER, "tier", "the name of a tier")                                                          \
+    X(USER, "user_id", "the user whose tier counts")                                               \
     X(OPERATION, "operation", "a name that rules match as `hint`")
 
 enum hint {
@@ -37,7 +38,7 @@ struct hints {
     bool has_freshness;
     enum freshness freshness;
     int64_t bound; /* ns, of FRESH_BOUND */
-    struct slice tier, operation;
+    struct slice tier, user, operation;
     struct slice traceparent; /* W3C trace context, as it came; of tags only */
     struct slice wrong;       /* the last tag that was not understood; for explanations */
     uint16_t used;            /* of `room` */
@@ -56,10 +57,10 @@ const char *hint_values(enum hint hint); /* which it may have, in words */
  * False where it is none that the setting may have: the hints stay as they are. */
 bool hint_set(struct hints *hints, enum hint hint, struct slice value);
 
-/* Takes the tags of a comment's inside, over those that are there: tier, operation and
- * traceparent by these names, all hints by "pgtier.name". Other tags are others'. What is not
- * understood changes nothing but `wrong`. The comment must live as long as the hints do, and so
- * must the hints where they are: slices point into them. */
+/* Takes the tags of a comment's inside, over those that are there: tier, user_id,
+ * operation and traceparent by these names, all hints by "pgtier.name". Other tags are others'.
+ * What is not understood changes nothing but `wrong`. The comment must live as long as the hints
+ * do, and so must the hints where they are: slices point into them. */
 void hint_read(struct hints *hints, struct slice tags);
 
 /* The asker says this; NULL: nothing. */

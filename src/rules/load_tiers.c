@@ -2,7 +2,7 @@
 #include "rules/loader.h"
 
 struct tier_section {
-    const struct yaml *names, *column, *implied, *roles, *databases;
+    const struct yaml *names, *column, *implied, *roles, *databases, *user;
 };
 
 static const struct field TIER_FIELDS[] = {
@@ -20,6 +20,11 @@ static const struct field TIER_FIELDS[] = {
      .at = offsetof(struct tier_section, implied),
      .preset = "",
      .help = "by tier: relations, or relation.column, that only statements of this tier touch"},
+    {.name = "user",
+     .type = FIELD_NODE,
+     .at = offsetof(struct tier_section, user),
+     .preset = "",
+     .help = "where the tier of a user is looked up whom a statement names"},
     {.name = "roles",
      .type = FIELD_NODE,
      .at = offsetof(struct tier_section, roles),
@@ -30,6 +35,23 @@ static const struct field TIER_FIELDS[] = {
      .at = offsetof(struct tier_section, databases),
      .preset = "",
      .help = "the tier of a database's statements, where nothing else tells it"},
+};
+
+struct user_section {
+    const struct yaml *relation, *key, *tier, *column, *cache;
+};
+
+#define USER_FIELD(word, otherwise, text)                                                          \
+    {                                                                                              \
+        .name = #word, .type = FIELD_NODE, .at = offsetof(struct user_section, word),              \
+        .preset = otherwise, .help = text                                                          \
+    }
+static const struct field USER_FIELDS[] = {
+    USER_FIELD(relation, NULL, "the declared relation of users"),
+    USER_FIELD(key, NULL, "its unique dimension that names a user"),
+    USER_FIELD(tier, NULL, "its column that tells the tier"),
+    USER_FIELD(column, "", "the dimension by which other relations name their user"),
+    USER_FIELD(cache, NULL, "the cache class that keeps what was found"),
 };
 
 void load_tier_names(struct loader *loader)
@@ -162,6 +184,52 @@ static const struct named_tier *load_named(struct loader *loader, const struct y
     return at;
 }
 
+/* --- the user --- */
+
+static const char *dimension_named(struct loader *loader, const struct yaml *node, const char *path,
+                                   const struct relation *relation, bool unique)
+{
+    const char *text = field_text(node, path, loader->diag);
+
+    for (unsigned i = 0; text && i < relation->ndimensions; i++)
+        if (strcmp(relation->dimensions[i], text) == 0) {
+            if (!unique || relation->unique[i])
+                return relation->dimensions[i];
+            diag_add(loader->diag, node->line, node->column,
+                     "`%s` must be unique in relation `%s`: `%s` is not", path, relation->name,
+                     text);
+            return NULL;
+        }
+    if (text)
+        field_unknown(node, "unknown dimension", text, relation->dimensions, relation->ndimensions,
+                      loader->diag);
+    return NULL;
+}
+
+static void load_user(struct loader *loader, const struct yaml *node)
+{
+    struct user_section section = {0};
+    struct tier_user user = {0};
+    const char *text;
+
+    fields_read(USER_FIELDS, sizeof(USER_FIELDS) / sizeof(USER_FIELDS[0]), node, "tiers.user",
+                &section, loader->keep, loader->diag);
+    if (!section.relation || !section.key || !section.tier || !section.cache)
+        return;
+    text = field_text(section.relation, "tiers.user.relation", loader->diag);
+    user.relation = text ? load_relation(loader, section.relation, text) : NULL;
+    if (!user.relation)
+        return;
+    user.key = dimension_named(loader, section.key, "tiers.user.key", user.relation, true);
+    text = field_text(section.tier, "tiers.user.tier", loader->diag);
+    user.tier = text ? keep_text(loader->keep, text) : NULL;
+    text = section.column ? field_text(section.column, "tiers.user.column", loader->diag) : NULL;
+    user.column = text ? keep_text(loader->keep, text) : NULL;
+    user.cache = load_class_name(loader, section.cache);
+    if (user.key && user.tier && user.cache)
+        loader->rules->tier_user = user;
+}
+
 void load_tier_sources(struct loader *loader)
 {
     const struct yaml *node = yaml_child(loader->root, "tiers");
@@ -176,6 +244,8 @@ void load_tier_sources(struct loader *loader)
         load_column(loader, section.column);
     if (section.implied)
         load_implied(loader, section.implied);
+    if (section.user)
+        load_user(loader, section.user);
     if (section.roles)
         rules->role_tiers = load_named(loader, section.roles, "tiers.roles", &rules->nrole_tiers);
     if (section.databases)

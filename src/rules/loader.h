@@ -25,6 +25,8 @@ const struct relation *load_relation(struct loader *loader, const struct yaml *n
 /* causal, unbounded, or a bound. */
 void load_freshness(struct loader *loader, const struct yaml *node, const char *path,
                     enum freshness *freshness, int64_t *bound);
+/* A cache class by its name, NULL where there is none, which is told. */
+const struct cache_class *load_class_name(struct loader *loader, const struct yaml *node);
 /* What the operation of this name matches; `node` may be NULL. */
 const struct operation_match *load_match(struct loader *loader, const struct yaml *node,
                                          const char *operation);

@@ -97,7 +97,7 @@ static const struct field DENY_FIELDS[] = {
 
 /* --- operations --- */
 
-static const struct cache_class *load_class_name(struct loader *loader, const struct yaml *node)
+const struct cache_class *load_class_name(struct loader *loader, const struct yaml *node)
 {
     const struct rules *rules = loader->rules;
     const char *text = field_text(node, "cache", loader->diag), **names;

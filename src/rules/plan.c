@@ -42,6 +42,11 @@ void plan_anything(struct plan *plan, enum plan_reason reason)
     plan_uncached(plan, reason);
 }
 
+static bool minds_tier(const struct operation *operation)
+{
+    return operation->match->tiers || (operation->cache && operation->cache->tiers);
+}
+
 static void choose_candidates(struct plan *plan)
 {
     struct plan_memory *memory = plan_memory(plan);
@@ -49,8 +54,10 @@ static void choose_candidates(struct plan *plan)
 
     memory->candidates = keep_array(memory->keep, rules->noperations + 1, sizeof(void *));
     for (unsigned i = 0; i < rules->noperations; i++)
-        if (match_shape(rules->operations[i].match, plan->shape) == MATCHES)
+        if (match_shape(rules->operations[i].match, plan->shape) == MATCHES) {
             memory->candidates[memory->ncandidates++] = &rules->operations[i];
+            memory->minds_tier |= minds_tier(&rules->operations[i]);
+        }
 }
 
 struct plan *plan_new(struct rules *rules, struct catalog *catalog, const struct shape *shape)

@@ -119,6 +119,7 @@ struct asker {
     const char
         *address; /* the client's, as stream.peer; "10.0.0.7:4711", "[::1]:4711", "unix" or empty */
     enum asker_transaction transaction;
+    uint32_t user_tier; /* bit of the tier of the user it names, where that was looked up */
     struct slice operation, tier; /* hints: what the client says that this is; empty: nothing */
     const struct hints *hints;    /* all that it says (hint.h); NULL: nothing */
 };
@@ -129,6 +130,7 @@ struct asker {
     X(HINT, "a hint")                                                                              \
     X(VALUE, "its values")                                                                         \
     X(COLUMN, "what it touches")                                                                   \
+    X(USER, "its user")                                                                            \
     X(ROLE, "the role")                                                                            \
     X(DATABASE, "the database")
 
@@ -162,6 +164,14 @@ void plan_judge(const struct plan *plan, const struct values *values, const stru
                 struct verdict *verdict);
 /* A request was named so, at `now` (clock_wall): the tallies of its operation and shadows grow. */
 void verdict_count(const struct verdict *verdict, const struct rules *rules, int64_t now);
+
+/* The user whose tier would be of use to know: whom a hint or the query names, where nothing that
+ * comes before tells the tier, and something that may match depends on it. Writes the name in its
+ * canonical form, of at most `cap` bytes, and returns its length; -1: nothing is to be looked up.
+ * Counts as nothing where plan_minds_user is false, which costs one look. */
+int plan_user(const struct plan *plan, const struct values *values, const struct asker *asker,
+              char *out, size_t cap);
+bool plan_minds_user(const struct plan *plan);
 
 /* The pinned and given values of a request in canonical form, made once and used by footprint and
  * cache key. A value that has no canonical form is not in it, and its dimension counts as unpinned

@@ -57,3 +57,11 @@ void rules_follow(struct rules *rules, const struct rules *before)
             if (strcmp(rules->operations[i].name, before->operations[j].name) == 0)
                 rules->tallies[i] = before->tallies[j];
 }
+
+uint32_t rules_tier(const struct rules *rules, struct slice name)
+{
+    for (unsigned i = 0; i < rules->ntiers; i++)
+        if (slice_is(name, rules->tiers[i]))
+            return UINT32_C(1) << i;
+    return 0;
+}

@@ -2,6 +2,8 @@
  * shared by reference and replaced whole at a reload. Loaded by rules/load.c from conf's tree. */
 #pragma once
 
+#include "base/slice.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -85,6 +87,14 @@ struct named_tier {
     unsigned tier;
 };
 
+/* Where a user's tier is told: by the row of the relation whose key is the user. */
+struct tier_user {
+    const struct relation *relation; /* NULL: nowhere */
+    const char *key, *tier;          /* columns; the key is a dimension of it */
+    const char *column; /* by which other relations name their user ("user_id"), or NULL */
+    const struct cache_class *cache; /* that keeps it */
+};
+
 struct rules {
     unsigned refs;
     const struct relation *relations;
@@ -96,6 +106,7 @@ struct rules {
     unsigned nimplied;
     const struct named_tier *role_tiers, *database_tiers;
     unsigned nrole_tiers, ndatabase_tiers;
+    struct tier_user tier_user;
     const struct operation *operations;
     unsigned noperations;
     const struct cache_class *classes;
@@ -111,6 +122,8 @@ void rules_unref(struct rules *rules);
 /* NULL where no relation of that name is declared. schema NULL matches any. */
 const struct relation *rules_relation(const struct rules *rules, const char *schema,
                                       const char *name);
+/* The bit of a tier by its name; 0 where there is none of that name. */
+uint32_t rules_tier(const struct rules *rules, struct slice name);
 /* True for those requests of an operation that belong in the log, by its share: one in so many. */
 bool rules_logs(const struct rules *rules, const struct operation *operation);
 /* Goes on counting where `before` has counted for operations of the same names. */

@@ -1,7 +1,8 @@
 /* From a request to its tiers, by the first that tells them: a hint; its values, those that its
  * WHERE pins the tier column to, or that it sets or inserts there, where one that is not known
- * leaves all of them unknown; what it touches; who asks. */
+ * leaves all of them unknown; what it touches; the user whom it names; who asks. */
 #include "rules/compile.h"
+#include "rules/hint.h"
 
 enum { TIER_NAME_MAX = 64 };
 
@@ -91,21 +92,13 @@ void plan_tier_sources(struct plan *plan)
     note_implied(plan);
 }
 
-static uint32_t tier_named(const struct rules *rules, struct slice name)
-{
-    for (unsigned i = 0; i < rules->ntiers; i++)
-        if (slice_is(name, rules->tiers[i]))
-            return UINT32_C(1) << i;
-    return 0;
-}
-
 /* The bit of the tier that a value names, 0 where it names none. */
 static uint32_t tier_of(const struct rules *rules, const struct value *value)
 {
     char name[TIER_NAME_MAX];
     int len = value_plain(value, name, sizeof(name));
 
-    return len >= 0 ? tier_named(rules, slice_of(name, (size_t)len)) : 0;
+    return len >= 0 ? rules_tier(rules, slice_of(name, (size_t)len)) : 0;
 }
 
 /* A NULL among them is the tier of no row. */
@@ -179,7 +172,7 @@ static uint32_t tier_of_asker(const struct named_tier *tiers, unsigned count, co
 static uint32_t tiers_told(const struct plan *plan, const struct values *values,
                            const struct asker *asker, enum tier_source *from)
 {
-    uint32_t tiers = tier_named(plan->rules, asker->tier);
+    uint32_t tiers = rules_tier(plan->rules, asker->tier);
 
     *from = TIER_HINT;
     if (tiers)
@@ -200,6 +193,9 @@ uint32_t plan_tiers(const struct plan *plan, const struct values *values, const 
 
     if (tiers)
         return tiers;
+    *from = TIER_USER;
+    if (asker->user_tier)
+        return asker->user_tier;
     *from = TIER_ROLE;
     tiers = tier_of_asker(rules->role_tiers, rules->nrole_tiers, asker->user);
     if (tiers)
@@ -209,4 +205,54 @@ uint32_t plan_tiers(const struct plan *plan, const struct values *values, const 
     if (!tiers)
         *from = TIER_NONE;
     return tiers;
+}
+
+/* --- the user --- */
+
+static const char *user_column(const struct rules *rules, const struct relation *relation)
+{
+    return relation == rules->tier_user.relation ? rules->tier_user.key : rules->tier_user.column;
+}
+
+/* The one user that its occurrences are pinned to, or that it gives them; -1: none, or several. */
+static int named_user(const struct plan *plan, const struct values *values, char *out, size_t cap)
+{
+    struct pinned pinned;
+    struct slice found = {0};
+
+    plan_pinned(plan, values, &pinned);
+    for (unsigned i = 0; i < pinned.count; i++) {
+        const struct relation *relation = plan->refs[pinned.values[i].ref].relation;
+        struct slice value = slice_of(pinned.bytes + pinned.values[i].at, pinned.values[i].len);
+        const char *column = user_column(plan->rules, relation);
+
+        if (!column || strcmp(relation->dimensions[pinned.values[i].dimension], column) != 0)
+            continue;
+        if (found.at && (found.len != value.len || memcmp(found.at, value.at, value.len) != 0))
+            return -1;
+        found = value;
+    }
+    if (!found.at || found.len > cap)
+        return -1;
+    memcpy(out, found.at, found.len);
+    return (int)found.len;
+}
+
+bool plan_minds_user(const struct plan *plan)
+{
+    return plan->rules->tier_user.relation && plan_memory(plan)->minds_tier;
+}
+
+int plan_user(const struct plan *plan, const struct values *values, const struct asker *asker,
+              char *out, size_t cap)
+{
+    enum tier_source from;
+
+    if (!plan_minds_user(plan) || tiers_told(plan, values, asker, &from))
+        return -1;
+    if (asker->hints && asker->hints->user.len && asker->hints->user.len <= cap) {
+        memcpy(out, asker->hints->user.at, asker->hints->user.len);
+        return (int)asker->hints->user.len;
+    }
+    return named_user(plan, values, out, cap);
 }

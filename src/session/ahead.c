@@ -70,9 +70,9 @@ static bool is_sure(const struct session *session, const struct request *request
 
 static bool may_be_sent(const struct session *session, const struct request *request)
 {
-    return request->swift && !request->cacheable && !admit_minds(request) && !request->open &&
-           !request->later && !session->inventory && (request->synced || request->simple) &&
-           is_sure(session, request);
+    return request->swift && !request->cacheable && !request->asks_tier && !admit_minds(request) &&
+           !request->open && !request->later && !session->inventory &&
+           (request->synced || request->simple) && is_sure(session, request);
 }
 
 bool ahead_send(struct session *session, struct request *request)
@@ -83,9 +83,7 @@ bool ahead_send(struct session *session, struct request *request)
     session->request = request;
     request->at = STEP_JUDGE;
     request->entered_at = request->trail.began = clock_now();
-    request->rules = session->rooms->rules;
-    rules_ref(request->rules);
-    request->trail.rules = request->rules;
+    request_take_rules(session, request);
     sent = enter_judge(session) == STEP_ON && may_be_sent(session, request);
     if (sent) {
         session->requests++;

@@ -169,6 +169,17 @@ static void free_facts(void *facts)
     mem_free(text);
 }
 
+void request_take_rules(struct session *session, struct request *request)
+{
+    struct rules *before = request->rules;
+
+    request->rules = session->rooms->rules;
+    rules_ref(request->rules);
+    request->trail.rules = request->rules;
+    if (before)
+        rules_unref(before);
+}
+
 /* What is known of a statement's text is found once and kept beside it, with no more values than it
  * has. */
 static const struct known_text *facts_of(struct session *session, struct statement *statement)

@@ -67,7 +67,9 @@ struct request {
     bool settling;    /* every step was left; see hearing_waits */
 
     struct verdict verdict;
-    bool alone; /* the whole of an autocommit transaction: one statement, plain */
+    bool asks_tier;     /* the tier of its user may change the verdict */
+    uint32_t user_tier; /* .. its bit, 0: not known */
+    bool alone;         /* the whole of an autocommit transaction: one statement, plain */
     bool write, cacheable;
     bool listens;        /* LISTEN or UNLISTEN are in it */
     bool notifies;       /* NOTIFY is */
@@ -114,6 +116,9 @@ void request_free(struct rooms *rooms, struct request *request);
  * False: it is malformed. */
 bool request_add(struct session *session, struct request *request, uint32_t at, uint32_t len,
                  size_t later);
+
+/* It is judged by today's rules, which live as long as it does. */
+void request_take_rules(struct session *session, struct request *request);
 
 /* The last message is in: finds out whether it is plain. */
 void request_complete(struct request *request);

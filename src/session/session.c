@@ -125,6 +125,7 @@ static void closed(void *owner)
     vars_clear(&session->rewound);
     inventory_clear(session);
     hints_clear(session);
+    tier_clear(session);
     names_clear(&session->names);
     buf_clear(&session->input);
     begin_forget(session);

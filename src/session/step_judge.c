@@ -36,9 +36,7 @@ enum outcome enter_inspect(struct session *session)
     session->requests++;
     if (request->simple && explain_route(session, request))
         return STEP_ANSWERED;
-    request->rules = session->rooms->rules;
-    rules_ref(request->rules);
-    request->trail.rules = request->rules;
+    request_take_rules(session, request);
     return STEP_ON;
 }
 
@@ -143,6 +141,7 @@ static void judge_rules(struct session *session, struct request *request, const 
     struct hints room;
 
     session_asker(session, values, &room, &asker);
+    asker.user_tier = request->user_tier;
     if (asker.hints)
         trail_note_trace(&request->trail, asker.hints->traceparent);
     plan_judge(plan, values, &asker, verdict);
@@ -150,8 +149,15 @@ static void judge_rules(struct session *session, struct request *request, const 
         verdict->cache = NULL;
         verdict->uncached = PLAN_VALUES;
     }
-    if (verdict->operation && verdict->operation->deny.sqlstate && !request->refused)
+    if (verdict->operation && verdict->operation->deny.sqlstate && !request->refused &&
+        !request->asks_tier)
         deny(request, verdict->operation);
+}
+
+/* Of one statement whose tier nothing else tells. */
+static bool asks_tier(const struct request *request, const struct plan *plan)
+{
+    return request->nqueries == 1 && plan->shape->nstatements == 1 && plan_minds_user(plan);
 }
 
 /* It changes rows, or reads, and nothing else. */
@@ -193,6 +199,7 @@ static void judge_one(struct session *session, struct request *request, struct k
     bool first = known == request->text.known && values == &request->text.values;
     struct verdict other;
 
+    request->asks_tier = first && asks_tier(request, plan);
     judge_rules(session, request, plan, values, first ? &request->verdict : &other);
     if (!request->refused && known->shape->set_name)
         request->refused = hints_refuse(session, known->shape, values, &request->err);
@@ -285,6 +292,15 @@ static void note_trail(struct request *request)
     trail->known = request->has_text ? request->text.known : NULL;
 }
 
+static void judge_last(struct session *session, struct request *request)
+{
+    if (!request->nqueries || request->unread)
+        refuse_both(request, PLAN_PROTOCOL);
+    judge_form(session, request);
+    request->cacheable = request->verdict.cache != NULL;
+    note_trail(request);
+}
+
 enum outcome enter_judge(struct session *session)
 {
     struct request *request = session->request;
@@ -309,11 +325,22 @@ enum outcome enter_judge(struct session *session)
     request->ddl |= request->unread;
     request->swift &= !request->unread && !request->unseen && !request->spells && !request->ddl &&
                       !request->asks_sequences && !session->blind;
+    request->asks_tier &= !request->unread;
     hearing_note(session, request);
-    if (!request->nqueries || request->unread)
-        refuse_both(request, PLAN_PROTOCOL);
-    judge_form(session, request);
-    request->cacheable = request->verdict.cache != NULL;
-    note_trail(request);
+    judge_last(session, request);
     return STEP_ON;
+}
+
+bool judge_again(struct session *session)
+{
+    struct request *request = session->request;
+
+    request->asks_tier = false;
+    request_take_rules(session, request);
+    judge_rules(session, request, database_plan(session->database, request->text.known),
+                &request->text.values, &request->verdict);
+    if (request->refused)
+        return false;
+    judge_last(session, request);
+    return true;
 }

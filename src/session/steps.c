@@ -8,10 +8,11 @@ static const struct step {
     enum outcome (*enter)(struct session *session);
     void (*leave)(struct session *session, bool ok);
 } steps[STEP_COUNT] = {
-    [STEP_INSPECT] = {enter_inspect, NULL},    [STEP_JUDGE] = {enter_judge, NULL},
-    [STEP_NEED] = {enter_need, leave_need},    [STEP_ANSWER] = {enter_answer, leave_answer},
-    [STEP_ADMIT] = {enter_admit, leave_admit}, [STEP_ROUTE] = {enter_route, NULL},
-    [STEP_TAKE] = {enter_take, leave_take},    [STEP_RELAY] = {enter_relay, NULL},
+    [STEP_INSPECT] = {enter_inspect, NULL},       [STEP_JUDGE] = {enter_judge, NULL},
+    [STEP_TIER] = {enter_tier, leave_tier},       [STEP_NEED] = {enter_need, leave_need},
+    [STEP_ANSWER] = {enter_answer, leave_answer}, [STEP_ADMIT] = {enter_admit, leave_admit},
+    [STEP_ROUTE] = {enter_route, NULL},           [STEP_TAKE] = {enter_take, leave_take},
+    [STEP_RELAY] = {enter_relay, NULL},
 };
 
 /* Notes how long the present step took, and those before it that neither waited nor answered: a

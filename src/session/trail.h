@@ -8,6 +8,7 @@
 #define STEPS(X)                                                                                   \
     X(INSPECT, "inspect")                                                                          \
     X(JUDGE, "judge")                                                                              \
+    X(TIER, "tier")                                                                                \
     X(NEED, "need")                                                                                \
     X(ANSWER, "answer")                                                                            \
     X(ADMIT, "admit")                                                                              \

@@ -25,6 +25,7 @@ static void describe(const struct hints *hints, char *out, size_t size)
     snprintf(out + strlen(out), size - strlen(out), " " word "=%.*s", (int)hints->member.len,      \
              (const char *)hints->member.at)
     PUT("tier", tier);
+    PUT("user", user);
     PUT("operation", operation);
     PUT("trace", traceparent);
     PUT("wrong", wrong);
@@ -51,6 +52,8 @@ static const struct {
     {"SELECT 1 /*pgtier.freshness='unbounded'*/", " fresh 2/0"},
     {"SELECT 1 /*pgtier.freshness='causal'*/", " fresh 0/0"},
     {"SELECT 1 /*pgtier.tier='x'*/", " tier=x"},
+    {"SELECT 1 /*user_id='42',tier='x'*/", " tier=x user=42"},
+    {"SELECT 1 /*pgtier.user_id='a%20b'*/", " user=a b"},
     /* escapes */
     {"SELECT 1 /*operation='a%20b%2'*/", " operation=a b%2"},
     {"SELECT 1 /*operation='it\\'s'*/", " operation=it's"},

@@ -37,6 +37,7 @@ static const char RULES[] =
     "  names: [basic, pro, top]\n"
     "  column: evaluations.tier\n"
     "  implied: { pro: [evaluations.data, audit], top: evaluations.secret }\n"
+    "  user: { relation: users, key: id, tier: plan, column: user_id, cache: plans }\n"
     "  roles: { robot: basic }\n"
     "  databases: { gold: top }\n"
     "defaults: { reads: replica }\n"
@@ -51,7 +52,8 @@ static const char RULES[] =
     "  rest: { match: { statement: select } }\n"
     "cache:\n"
     "  classes:\n"
-    "    kept: { key: \"kept:{id}\", ttl: 1h, tier: [pro, top] }\n";
+    "    kept: { key: \"kept:{id}\", ttl: 1h, tier: [pro, top] }\n"
+    "    plans: { key: \"plan:{id}\", ttl: 1h }\n";
 
 struct scene {
     struct keep *keep;
@@ -392,13 +394,105 @@ static void in_networks(void **state)
     }
 }
 
+/* Whom a statement names, or "-" where nobody is to be looked up. */
+static const struct {
+    const char *sql, *user;
+} named[] = {
+    {"SELECT 1 FROM evaluations WHERE user_id = 42", "42"},
+    {"SELECT 1 FROM evaluations WHERE id = 42", "-"},
+    {"SELECT 1 FROM evaluations WHERE user_id IN (42, 42)", "42"},
+    {"SELECT 1 FROM evaluations WHERE user_id IN (42, 43)", "-"},
+    {"SELECT 1 FROM users WHERE id = 7", "7"},
+    {"SELECT 1 FROM users u JOIN evaluations e ON e.user_id = u.id WHERE u.id = 7", "7"},
+    {"SELECT 1 FROM users u, evaluations e WHERE e.user_id = 8 AND u.id = 7", "-"},
+    {"SELECT 1 FROM evaluations WHERE user_id = 42 AND tier = 'pro'", "-"},
+    {"SELECT data FROM evaluations WHERE user_id = 42", "-"},
+    {"SELECT 1 FROM evaluations WHERE user_id = 42 /*tier='top'*/", "-"},
+    {"SELECT id FROM evaluations WHERE id = 42 /*user_id='x y'*/", "x y"},
+    {"SELECT id FROM evaluations WHERE user_id = 42 /*user_id='9'*/", "9"},
+    {"UPDATE evaluations SET n = 1 WHERE user_id = 42", "-"}, /* no rule asks */
+    {"SELECT user_id FROM other WHERE user_id = 42", "-"},
+};
+
+static void whose_tier(void **state)
+{
+    for (size_t i = 0; i < sizeof(named) / sizeof(*named); i++) {
+        struct request request;
+        char user[CANON_MAX];
+        int len;
+
+        begin(&request, *state, named[i].sql);
+        len = plan_user(request.plan, &request.values, &request.asker, user, sizeof(user));
+        if (!slice_is(len < 0 ? SLICE("-") : slice_of(user, (size_t)len), named[i].user))
+            fail_msg("%s: %.*s", named[i].sql, len < 0 ? 1 : len, len < 0 ? "-" : user);
+        end(&request);
+    }
+}
+
+static void a_user_tells(void **state)
+{
+    struct request request;
+    struct verdict verdict;
+
+    begin(&request, *state, "SELECT id FROM evaluations WHERE user_id = 42");
+    request.asker.user = "robot";
+    plan_judge(request.plan, &request.values, &request.asker, &verdict);
+    assert_int_equal(verdict.tier_from, TIER_ROLE);
+    request.asker.user_tier = 1u << 1;
+    plan_judge(request.plan, &request.values, &request.asker, &verdict);
+    assert_int_equal(verdict.tier_from, TIER_USER);
+    assert_int_equal(verdict.tier, 1);
+    assert_string_equal(verdict.operation->name, "pro");
+    assert_non_null(verdict.cache);
+    end(&request);
+}
+
+static const struct {
+    const char *user, *fault; /* NULL: none */
+} user_faults[] = {
+    {"{ relation: users, key: id, tier: plan, cache: plans }", NULL},
+    {"{ relation: user, key: id, tier: plan, cache: plans }", "`users`"},
+    {"{ relation: users, key: name, tier: plan, cache: plans }", "unknown dimension `name`"},
+    {"{ relation: evaluations, key: user_id, tier: plan, cache: plans }", "must be unique"},
+    {"{ relation: users, key: id, tier: plan, cache: plan }", "did you mean `plans`"},
+    {"{ relation: users, key: id, cache: plans }", "`tiers.user.tier` is missing"},
+    {"{ relation: users, key: id, tier: plan }", "`tiers.user.cache` is missing"},
+    {"{ relation: users, key: id, tier: plan, cache: plans, colum: x }", "`column`"},
+    {"users", "map"},
+};
+
+static void faults_of_user(void **state)
+{
+    const char *at = strstr(RULES, "  user: "), *rest = strchr(at, '\n');
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(user_faults) / sizeof(*user_faults); i++) {
+        struct keep *keep = keep_new();
+        struct buf text = {0}, told = {0};
+        struct rules *rules;
+
+        buf_printf(&text, "%.*s  user: %s%s", (int)(at - RULES), RULES, user_faults[i].user, rest);
+        buf_put(&text, "", 1);
+        rules = load(keep, (const char *)buf_slice(&text).at, &told);
+        buf_put(&told, "", 1);
+        if (user_faults[i].fault ? !strstr((const char *)buf_slice(&told).at, user_faults[i].fault)
+                                 : *buf_slice(&told).at)
+            fail_msg("%s\n%s", user_faults[i].user, (const char *)buf_slice(&told).at);
+        rules_unref(rules);
+        keep_free(keep);
+        buf_clear(&text);
+        buf_clear(&told);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(who_asks),    cmocka_unit_test(tier_of_a_query),
-        cmocka_unit_test(tallies),     cmocka_unit_test(acts),
-        cmocka_unit_test(told_faults), cmocka_unit_test(passed_over),
-        cmocka_unit_test(in_networks),
+        cmocka_unit_test(who_asks),     cmocka_unit_test(tier_of_a_query),
+        cmocka_unit_test(tallies),      cmocka_unit_test(acts),
+        cmocka_unit_test(told_faults),  cmocka_unit_test(passed_over),
+        cmocka_unit_test(in_networks),  cmocka_unit_test(whose_tier),
+        cmocka_unit_test(a_user_tells), cmocka_unit_test(faults_of_user),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
