@@ -25,6 +25,7 @@ static const struct show {
     {"NODES", 0, show_nodes, "primaries and replicas: up, position, lag"},
     {"CACHE", 0, show_cache, "cache classes: entries, hits, misses"},
     {"SHAPES", 50, show_shapes, "statements by total time, and why they are (not) cached"},
+    {"ADVICE", 0, show_advice, "what would gain most by being kept, as settings to paste"},
     {"STATS", 0, show_stats, "totals by source, tier and reason; ledgers"},
     {"CONFIG", 0, show_config, "settings in force, and when a change applies"},
     {"VERSION", 0, show_version, "version and uptime"},

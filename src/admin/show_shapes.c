@@ -1,46 +1,10 @@
 /* SHOW SHAPES: what is really running, most time first, and why it is or is not cached. */
+#include "admin/shape_list.h"
 #include "admin/show_tables.h"
 #include "admin/table.h"
 #include "base/mem.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
-
-struct noted {
-    struct database *database;
-    struct known_shape *known;
-};
-
-static int compare(const void *a, const void *b)
-{
-    const struct known_shape *x = ((const struct noted *)a)->known;
-    const struct known_shape *y = ((const struct noted *)b)->known;
-
-    if (x->total_ns != y->total_ns)
-        return x->total_ns > y->total_ns ? -1 : 1;
-    return x->calls == y->calls ? 0 : x->calls > y->calls ? -1 : 1;
-}
-
-static unsigned note(struct rooms *rooms, struct noted **noted)
-{
-    unsigned count = 0, total = 0;
-
-    for (unsigned i = 0; i < rooms->ndatabases; i++)
-        total += (unsigned)rooms->databases[i].shapes.map.count;
-    *noted = mem_array(total + 1, sizeof(**noted));
-    for (unsigned i = 0; i < rooms->ndatabases; i++) {
-        struct database *database = &rooms->databases[i];
-
-        RING_EACH(link, after, &database->shapes.recent)
-        {
-            if (count < total)
-                (*noted)[count++] =
-                    (struct noted){database, RING_OF(link, struct known_shape, recent)};
-        }
-    }
-    qsort(*noted, count, sizeof(**noted), compare);
-    return count;
-}
 
 /* The kinds of its statements, each once in a row: "begin, update, commit". */
 static void kinds(struct table *table, const struct shape *shape)
@@ -54,6 +18,51 @@ static void kinds(struct table *table, const struct shape *shape)
         buf_printf(&text, ", ...");
     table_slice(table, buf_slice(&text));
     buf_clear(&text);
+}
+
+static uint32_t largest_under(const uint32_t *counts, uint32_t bound)
+{
+    uint32_t most = 0;
+
+    for (unsigned i = 0; i < PLAN_REASON_COUNT; i++)
+        if (counts[i] < bound && counts[i] > most)
+            most = counts[i];
+    return most;
+}
+
+/* "write_pending 12, lag 3", the most first. */
+static void put_counts(struct table *table, const uint32_t *counts)
+{
+    uint32_t last = UINT32_MAX, most;
+    struct buf text = {0};
+
+    /* Those of equal counts are told together. */
+    while ((most = largest_under(counts, last))) {
+        for (unsigned i = 0; i < PLAN_REASON_COUNT; i++)
+            if (counts[i] == most)
+                buf_printf(&text, "%s%s %u", buf_len(&text) ? ", " : "",
+                           plan_reason_code((enum plan_reason)i), most);
+        last = most;
+    }
+    if (buf_len(&text))
+        table_slice(table, buf_slice(&text));
+    else
+        table_text(table, NULL);
+    buf_clear(&text);
+}
+
+/* Who answered, and all reasons that there were, with how often. */
+static void counts(struct table *table, const struct meter_shape *seen)
+{
+    table_count(table, seen ? seen->sources[SOURCE_REPLICA] : 0);
+    table_count(table, seen ? seen->sources[SOURCE_PRIMARY] : 0);
+    if (!seen) {
+        table_text(table, NULL);
+        table_text(table, NULL);
+        return;
+    }
+    put_counts(table, seen->primary_by);
+    put_counts(table, seen->uncached_by);
 }
 
 /* What the latest request met; of a shape that was never asked for, what its plan says. */
@@ -72,7 +81,8 @@ static void verdict(struct table *table, const struct plan *plan, const struct k
     table_text(table, uncached == PLAN_NONE ? NULL : plan_reason_code(uncached));
 }
 
-static void line(struct table *table, struct database *database, struct known_shape *known)
+static void line(struct table *table, struct database *database, struct known_shape *known,
+                 uint64_t all_ns)
 {
     const struct meter_shape *seen = known->histogram;
     const struct plan *plan = database_plan(database, known);
@@ -88,23 +98,42 @@ static void line(struct table *table, struct database *database, struct known_sh
     table_ms(table, seen ? (int64_t)histo_quantile(&seen->times, 0.99) : -1);
     kinds(table, known->shape);
     verdict(table, plan, known);
+    table_share(table, all_ns ? (double)known->total_ns / (double)all_ns : -1);
+    counts(table, seen);
     table_text(table, known->shape->text);
     table_row(table);
 }
 
 void show_shapes(const struct admin *admin, unsigned limit, struct buf *out)
 {
-    static const char *const columns[] = {
-        "database", "shape",           "calls", "hits", "rows",      "bytes",      "total_ms",
-        "p50_ms",   "p99_ms",          "kind",  "does", "operation", "may_run_on", "primary_reason",
-        "cached",   "uncached_reason", "text"};
+    static const char *const columns[] = {"database",
+                                          "shape",
+                                          "calls",
+                                          "hits",
+                                          "rows",
+                                          "bytes",
+                                          "total_ms",
+                                          "p50_ms",
+                                          "p99_ms",
+                                          "kind",
+                                          "does",
+                                          "operation",
+                                          "may_run_on",
+                                          "primary_reason",
+                                          "cached",
+                                          "uncached_reason",
+                                          "time_pct",
+                                          "replica",
+                                          "primary",
+                                          "primary_reasons",
+                                          "uncached_reasons",
+                                          "text"};
     struct table table;
-    struct noted *noted;
-    unsigned count = note(admin->gather->rooms, &noted);
+    struct shape_list list = shape_list(admin->gather->rooms);
 
     table_begin(&table, out, columns, sizeof(columns) / sizeof(columns[0]));
-    for (unsigned i = 0; i < count && i < limit; i++)
-        line(&table, noted[i].database, noted[i].known);
-    mem_free(noted);
+    for (unsigned i = 0; i < list.count && i < limit; i++)
+        line(&table, list.at[i].database, list.at[i].known, list.total_ns);
+    mem_free(list.at);
     table_end(&table, "SHOW");
 }

@@ -8,6 +8,7 @@ void show_targets(const struct admin *admin, unsigned limit, struct buf *out);
 void show_rules(const struct admin *admin, unsigned limit, struct buf *out);
 void show_stats(const struct admin *admin, unsigned limit, struct buf *out);
 void show_shapes(const struct admin *admin, unsigned limit, struct buf *out);
+void show_advice(const struct admin *admin, unsigned limit, struct buf *out);
 void show_pools(const struct admin *admin, unsigned limit, struct buf *out);
 void show_servers(const struct admin *admin, unsigned limit, struct buf *out);
 void show_clients(const struct admin *admin, unsigned limit, struct buf *out);

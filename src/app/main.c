@@ -1,4 +1,5 @@
 /* The command line. */
+#include "app/advise.h"
 #include "app/catalog_file.h"
 #include "app/check.h"
 #include "app/explain.h"
@@ -23,6 +24,7 @@ static const char usage[] =
     "                              exit status 1 where one differs\n"
     "  pgtier catalog FILE [DATABASE]\n"
     "                              write what the database's catalog says, for --catalog\n"
+    "  pgtier advise FILE|URL      what the running pgtier advises to keep, as settings to paste\n"
     "\n"
     "  --catalog DUMP              (with explain and rules test) what `pgtier catalog` wrote: "
     "know\n"
@@ -104,6 +106,8 @@ static int run_command(int argc, char **argv)
         return argc == 2 || argc == 3
                    ? catalog_file_write(argv[1], argv[2])
                    : misused("catalog takes a FILE, and the name of one of its databases", NULL);
+    if (strcmp(argv[0], "advise") == 0)
+        return argc == 2 ? advise(argv[1]) : misused("advise takes a FILE, or a URL", NULL);
     if (strcmp(argv[0], "run") == 0)
         return argc == 2 ? proxy_run(argv[1]) : misused("run takes one FILE", NULL);
     if (argv[0][0] == '-')

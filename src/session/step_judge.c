@@ -1,6 +1,8 @@
 /* Inspect and judge: what the request is, and what the rules say of it. A request of several
  * statements is judged by all of them; nothing here knows of servers. */
 #include "session/conversation.h"
+
+#include "base/hash.h"
 #include "session/inventory.h"
 #include "session/prepare.h"
 #include "wire/frame.h"
@@ -279,6 +281,15 @@ static void judge_form(struct session *session, struct request *request)
         refuse_replica(request, PLAN_NOT_ON_STANDBY);
 }
 
+static uint64_t hash_values(const struct values *values)
+{
+    uint64_t hash = values->count;
+
+    for (unsigned i = 0; i < values_stored(values); i++)
+        hash = hash_join(hash, hash_slice(values->at[i].bytes));
+    return hash | 1;
+}
+
 static void note_trail(struct request *request)
 {
     struct trail *trail = &request->trail;
@@ -290,6 +301,9 @@ static void note_trail(struct request *request)
     trail->primary = request->verdict.primary;
     trail->write = request->write;
     trail->known = request->has_text ? request->text.known : NULL;
+    trail->values = trail->uncached == PLAN_NO_RULE && request->has_text && !request->write
+                        ? hash_values(&request->text.values)
+                        : 0;
 }
 
 static void judge_last(struct session *session, struct request *request)

@@ -50,9 +50,10 @@ struct trail {
     const struct cache_class *cache;    /* NULL: not cacheable, see `uncached` */
     enum plan_reason uncached, primary; /* why not from the cache; why from the primary */
     bool write, failed;
-    bool led, joined;            /* led a flight; was answered by another's flight */
-    bool asked_again;            /* a replica's answer was thrown away or was an error */
-    uint64_t rows, bytes;        /* to the client */
+    bool led, joined;     /* led a flight; was answered by another's flight */
+    bool asked_again;     /* a replica's answer was thrown away or was an error */
+    uint64_t rows, bytes; /* to the client */
+    uint64_t values;      /* a hash of its values, where a rule could have it kept; 0: none could */
     char traceparent[TRACE_MAX]; /* W3C trace context of its comment; empty: none */
     int64_t began, ended;        /* ns, clock_now */
     /* ns until each step that waited or answered had its answer; a step that did neither is counted

@@ -84,6 +84,30 @@ static void add_totals(struct meter_totals *totals, const struct trail *trail)
         totals->primary[trail->primary]++;
 }
 
+static void add_values(struct meter_shape *shape, uint64_t values)
+{
+    uint32_t *seen = &shape->seen[values % METER_SEEN];
+    uint32_t mark = (uint32_t)(values >> 32);
+
+    shape->offered++;
+    shape->repeated += *seen == mark;
+    *seen = mark;
+}
+
+/* Of a request that nobody answered there is nothing to explain. */
+static void add_reasons(struct meter_shape *shape, const struct trail *trail)
+{
+    shape->sources[trail->source]++;
+    if (trail->source == SOURCE_NONE)
+        return;
+    if (!trail->cache)
+        shape->uncached_by[trail->uncached]++;
+    if (trail->source == SOURCE_PRIMARY)
+        shape->primary_by[trail->primary]++;
+    if (trail->values)
+        add_values(shape, trail->values);
+}
+
 static void add_known(struct known_shape *known, const struct trail *trail,
                       const struct meter_cell *cell, uint64_t took)
 {
@@ -98,6 +122,7 @@ static void add_known(struct known_shape *known, const struct trail *trail,
         known->histogram = mem_new(sizeof(*shape));
     shape = known->histogram;
     histo_add(&shape->times, took);
+    add_reasons(shape, trail);
     shape->operation = cell->operation;
     shape->uncached = trail->cache ? PLAN_NONE : trail->uncached;
     shape->primary = trail->source == SOURCE_PRIMARY ? trail->primary : PLAN_NONE;

@@ -19,9 +19,17 @@ struct meter_cell {
     struct map_link link;
 };
 
+enum { METER_SEEN = 256 };
+
 /* What known_shape.histogram points to, with the histogram first, so that it is one. */
 struct meter_shape {
     struct histo times;
+    uint64_t sources[SOURCE_COUNT];
+    uint32_t uncached_by[PLAN_REASON_COUNT], primary_by[PLAN_REASON_COUNT]; /* as in meter_totals */
+    /* Reads that a rule could have kept, and those of them whose values were among the last that
+     * were asked for: how many, by a table of hashes that forgets. */
+    uint64_t offered, repeated;
+    uint32_t seen[METER_SEEN];
     /* Of the latest request: */
     const char *operation;              /* lives as long as the meter */
     enum plan_reason uncached, primary; /* primary: NONE where somebody else answered */
