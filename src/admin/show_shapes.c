@@ -98,9 +98,9 @@ static void line(struct table *table, struct database *database, struct known_sh
     table_ms(table, seen ? (int64_t)histo_quantile(&seen->times, 0.99) : -1);
     kinds(table, known->shape);
     verdict(table, plan, known);
+    table_text(table, known->shape->text);
     table_share(table, all_ns ? (double)known->total_ns / (double)all_ns : -1);
     counts(table, seen);
-    table_text(table, known->shape->text);
     table_row(table);
 }
 
@@ -122,12 +122,12 @@ void show_shapes(const struct admin *admin, unsigned limit, struct buf *out)
                                           "primary_reason",
                                           "cached",
                                           "uncached_reason",
+                                          "text",
                                           "time_pct",
                                           "replica",
                                           "primary",
                                           "primary_reasons",
-                                          "uncached_reasons",
-                                          "text"};
+                                          "uncached_reasons"};
     struct table table;
     struct shape_list list = shape_list(admin->gather->rooms);
 
