@@ -1,7 +1,7 @@
 FROM debian:12 AS build
 RUN apt-get update && apt-get install -y --no-install-recommends \
         build-essential cmake ninja-build pkg-config libuv1-dev libpq-dev libhiredis-dev libyaml-dev libpg-query-dev libprotobuf-c-dev \
-        libxxhash-dev libssl-dev libzstd-dev libmicrohttpd-dev libcmocka-dev \
+        libxxhash-dev libssl-dev libzstd-dev libmicrohttpd-dev libjansson-dev libcmocka-dev \
     && rm -rf /var/lib/apt/lists/*
 COPY CMakeLists.txt CMakePresets.json /src/
 COPY src /src/src
@@ -12,7 +12,7 @@ RUN cmake --preset release -G Ninja && cmake --build --preset release --target p
 
 FROM debian:12-slim
 RUN apt-get update && apt-get install -y --no-install-recommends \
-        libuv1 libpq5 libhiredis0.14 libyaml-0-2 libpg-query1504.0 libxxhash0 libssl3 libzstd1 libmicrohttpd12 \
+        libuv1 libpq5 libhiredis0.14 libyaml-0-2 libpg-query1504.0 libxxhash0 libssl3 libzstd1 libmicrohttpd12 libjansson4 \
         ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --no-create-home pgtier

@@ -4,6 +4,7 @@
 #include "app/check.h"
 #include "app/explain.h"
 #include "app/proxy.h"
+#include "app/reference.h"
 #include "app/rules_test.h"
 #include "base/log.h"
 
@@ -25,6 +26,8 @@ static const char usage[] =
     "  pgtier catalog FILE [DATABASE]\n"
     "                              write what the database's catalog says, for --catalog\n"
     "  pgtier advise FILE|URL      what the running pgtier advises to keep, as settings to paste\n"
+    "  pgtier schema               JSON Schema of FILE, for editors\n"
+    "  pgtier reference            every setting with its default, as docs/settings.md\n"
     "\n"
     "  --catalog DUMP              (with explain and rules test) what `pgtier catalog` wrote: "
     "know\n"
@@ -106,6 +109,10 @@ static int run_command(int argc, char **argv)
         return argc == 2 || argc == 3
                    ? catalog_file_write(argv[1], argv[2])
                    : misused("catalog takes a FILE, and the name of one of its databases", NULL);
+    if (strcmp(argv[0], "schema") == 0 && argc == 1)
+        return reference_schema();
+    if (strcmp(argv[0], "reference") == 0 && argc == 1)
+        return reference_print();
     if (strcmp(argv[0], "advise") == 0)
         return argc == 2 ? advise(argv[1]) : misused("advise takes a FILE, or a URL", NULL);
     if (strcmp(argv[0], "run") == 0)

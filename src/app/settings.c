@@ -55,20 +55,6 @@ struct auth_section {
     const struct yaml *users;
 };
 
-static const struct field AUTH[] = {
-    {.name = "type",
-     .type = FIELD_WORD,
-     .at = offsetof(struct auth_section, kind),
-     .words = AUTH_KINDS,
-     .preset = "scram-sha-256",
-     .help = "trust: a client is who it says it is; scram-sha-256: it must prove it"},
-    {.name = "users",
-     .type = FIELD_NODE,
-     .at = offsetof(struct auth_section, users),
-     .preset = "",
-     .help = "a list of { name, password }"},
-};
-
 static const struct field USER[] = {
     {.name = "name",
      .type = FIELD_TEXT,
@@ -81,6 +67,28 @@ static const struct field USER[] = {
      .help = "plain, or as in pg_authid: SCRAM-SHA-256$..."},
 };
 
+#define MAP(table)                                                                                 \
+    {                                                                                              \
+        .kind = FORM_MAP, .fields = table, .nfields = COUNT(table)                                 \
+    }
+static const struct form USER_MAP = MAP(USER);
+static const struct form USERS = {.kind = FORM_LIST, .of = &USER_MAP};
+
+static const struct field AUTH[] = {
+    {.name = "type",
+     .type = FIELD_WORD,
+     .at = offsetof(struct auth_section, kind),
+     .words = AUTH_KINDS,
+     .preset = "scram-sha-256",
+     .help = "trust: a client is who it says it is; scram-sha-256: it must prove it"},
+    {.name = "users",
+     .type = FIELD_NODE,
+     .at = offsetof(struct auth_section, users),
+     .preset = "",
+     .form = &USERS,
+     .help = "who may log in"},
+};
+
 struct admin_section {
     const struct yaml *users;
 };
@@ -90,7 +98,8 @@ static const struct field ADMIN[] = {
      .type = FIELD_NODE,
      .at = offsetof(struct admin_section, users),
      .preset = "",
-     .help = "who may use the console"},
+     .form = &FORM_OF_NAMES,
+     .help = "who may use the console, the database pgtier"},
 };
 
 static const struct field METRICS[] = {
@@ -178,7 +187,11 @@ static const struct field CACHE[] = {
      .preset = "20ms",
      .reload = FIELD_RESTART,
      .help = "how long a request waits for Redis before it goes on without"},
-    {.name = "classes", .type = FIELD_ELSEWHERE, .preset = "", .help = "what is kept"},
+    {.name = "classes",
+     .type = FIELD_ELSEWHERE,
+     .preset = "",
+     .form = &FORM_OF_CLASSES,
+     .help = "by name: what is kept, under which key and for how long"},
 };
 
 static const struct field LIMITS[] = {
@@ -234,28 +247,6 @@ struct database_section {
     int64_t max_lag;
 };
 
-static const struct field DATABASE[] = {
-    {.name = "primary",
-     .type = FIELD_NODE,
-     .at = offsetof(struct database_section, primary),
-     .reload = FIELD_RESTART,
-     .help = "postgresql://user:password@host:port/database"},
-    {.name = "replicas",
-     .type = FIELD_NODE,
-     .at = offsetof(struct database_section, replicas),
-     .preset = "",
-     .reload = FIELD_RESTART,
-     .help = "a list of { url, priority, location }"},
-    {.name = "max_lag",
-     .type = FIELD_DURATION,
-     .at = offsetof(struct database_section, max_lag),
-     .least = MILLIS,
-     .most = 1440 * MINUTES,
-     .preset = "5s",
-     .reload = FIELD_RESTART,
-     .help = "a replica that is further behind is not used"},
-};
-
 static const struct field NODE[] = {
     {.name = "url",
      .type = FIELD_URL,
@@ -275,19 +266,72 @@ static const struct field NODE[] = {
      .at = offsetof(struct settings_node, location),
      .preset = "",
      .reload = FIELD_RESTART,
-     .help = "where it stands, for people"},
+     .help = "where it stands, for people and for `route: nearest`"},
+};
+
+static const struct form NODE_MAP = MAP(NODE);
+static const struct form *const NODE_FORMS[] = {&FORM_OF_TEXT, &NODE_MAP, NULL};
+static const struct form A_NODE = {.kind = FORM_EITHER, .forms = NODE_FORMS};
+static const struct form NODES = {.kind = FORM_LIST, .of = &A_NODE};
+
+static const struct field DATABASE[] = {
+    {.name = "primary",
+     .type = FIELD_NODE,
+     .at = offsetof(struct database_section, primary),
+     .reload = FIELD_RESTART,
+     .form = &A_NODE,
+     .help = "its url, or { url, location }"},
+    {.name = "replicas",
+     .type = FIELD_NODE,
+     .at = offsetof(struct database_section, replicas),
+     .preset = "",
+     .reload = FIELD_RESTART,
+     .form = &NODES,
+     .help = "a list of urls, or of { url, priority, location }; one whose url comes out empty is "
+             "left out"},
+    {.name = "max_lag",
+     .type = FIELD_DURATION,
+     .at = offsetof(struct database_section, max_lag),
+     .least = MILLIS,
+     .most = 1440 * MINUTES,
+     .preset = "5s",
+     .reload = FIELD_RESTART,
+     .help = "a replica that is further behind is not used"},
+};
+
+static const struct form LISTEN_MAP = MAP(LISTEN), METRICS_MAP = MAP(METRICS), POOL_MAP = MAP(POOL),
+                         CACHE_MAP = MAP(CACHE), LIMITS_MAP = MAP(LIMITS),
+                         TARGETS_MAP = MAP(TARGETS), AUTH_MAP = MAP(AUTH), ADMIN_MAP = MAP(ADMIN),
+                         DATABASE_MAP = MAP(DATABASE);
+static const struct form DATABASES = {.kind = FORM_NAMED, .of = &DATABASE_MAP};
+
+/* The file; `relations`, `tiers`, `defaults` and `operations` are the rules' own. */
+static const struct field SECTIONS[] = {
+    {.name = "listen", .form = &LISTEN_MAP, .help = "where clients come"},
+    {.name = "databases", .form = &DATABASES, .help = "by name: what clients may connect to"},
+    {.name = "auth", .form = &AUTH_MAP, .help = "who may connect"},
+    {.name = "admin", .form = &ADMIN_MAP, .help = "the console"},
+    {.name = "metrics", .form = &METRICS_MAP, .help = "Prometheus' page"},
+    {.name = "pool", .form = &POOL_MAP, .help = "connections to servers"},
+    {.name = "limits", .form = &LIMITS_MAP, .help = "memory that is bounded"},
+    {.name = "cache", .form = &CACHE_MAP, .help = "where answers are kept"},
+    {.name = "targets", .form = &TARGETS_MAP, .help = "what is promised: SHOW TARGETS compares"},
 };
 
 /* Sections whose values lie in struct settings itself. */
-static const struct section {
-    const char *name;
-    const struct field *fields;
-    unsigned count;
-} SECTIONS[] = {
-    {"listen", LISTEN, COUNT(LISTEN)}, {"metrics", METRICS, COUNT(METRICS)},
-    {"pool", POOL, COUNT(POOL)},       {"cache", CACHE, COUNT(CACHE)},
-    {"limits", LIMITS, COUNT(LIMITS)}, {"targets", TARGETS, COUNT(TARGETS)},
-};
+static bool is_plain(const struct field *section)
+{
+    return section->form->kind == FORM_MAP && section->form != &AUTH_MAP &&
+           section->form != &ADMIN_MAP;
+}
+
+void settings_sections(void (*each)(void *with, const struct field *section), void *with)
+{
+    for (unsigned i = 0; i < COUNT(SECTIONS); i++)
+        each(with, &SECTIONS[i]);
+    for (unsigned i = 0; i < RULES_NSECTIONS; i++)
+        each(with, &RULES_SECTIONS[i]);
+}
 
 /* --- loading --- */
 
@@ -300,13 +344,13 @@ struct loading {
 
 static void check_sections(struct loading *loading)
 {
-    const char *names[COUNT(SECTIONS) + 16] = {"databases", "auth", "admin"};
-    unsigned count = 3;
+    const char *names[COUNT(SECTIONS) + 16];
+    unsigned count = 0;
 
     for (unsigned i = 0; i < COUNT(SECTIONS); i++)
         names[count++] = SECTIONS[i].name;
     for (unsigned i = 0; i < RULES_NSECTIONS; i++)
-        names[count++] = RULES_SECTIONS[i];
+        names[count++] = RULES_SECTIONS[i].name;
     for (const struct yaml *child = loading->root->first; child; child = child->next) {
         bool known = false;
 
@@ -569,9 +613,10 @@ static void load_all(struct loading *loading)
 
     check_sections(loading);
     for (unsigned i = 0; i < COUNT(SECTIONS); i++)
-        fields_read(SECTIONS[i].fields, SECTIONS[i].count,
-                    yaml_child(loading->root, SECTIONS[i].name), SECTIONS[i].name,
-                    loading->settings, loading->keep, loading->diag);
+        if (is_plain(&SECTIONS[i]))
+            fields_read(SECTIONS[i].form->fields, SECTIONS[i].form->nfields,
+                        yaml_child(loading->root, SECTIONS[i].name), SECTIONS[i].name,
+                        loading->settings, loading->keep, loading->diag);
     check_store(loading);
     load_auth(loading);
     load_admin(loading);
@@ -684,12 +729,15 @@ void settings_each(const struct settings *settings,
 {
     struct show show = {line, with};
 
-    show_fields(&show, "listen", LISTEN, COUNT(LISTEN), settings);
-    for (unsigned i = 0; i < settings->ndatabases; i++)
-        show_database(&show, &settings->databases[i]);
-    show_people(&show, settings);
-    for (unsigned i = 1; i < COUNT(SECTIONS); i++)
-        show_fields(&show, SECTIONS[i].name, SECTIONS[i].fields, SECTIONS[i].count, settings);
+    for (unsigned i = 0; i < COUNT(SECTIONS); i++) {
+        if (is_plain(&SECTIONS[i]))
+            show_fields(&show, SECTIONS[i].name, SECTIONS[i].form->fields,
+                        SECTIONS[i].form->nfields, settings);
+        for (unsigned k = 0; SECTIONS[i].form == &DATABASES && k < settings->ndatabases; k++)
+            show_database(&show, &settings->databases[k]);
+        if (SECTIONS[i].form == &AUTH_MAP)
+            show_people(&show, settings);
+    }
     line(with, "defaults.reads", route_text(settings->rules->reads), "replica", "reload");
     line(with, "defaults.writes", route_text(settings->rules->writes), "primary", "reload");
 }

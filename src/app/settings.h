@@ -76,6 +76,9 @@ struct settings {
  * is any. Free with settings_free, which also gives back the rules. */
 struct settings *settings_load(const char *path, struct diag *diag);
 void settings_free(struct settings *settings);
+/* The sections of the file in its usual order, with the forms of what stands in them. */
+struct field;
+void settings_sections(void (*each)(void *with, const struct field *section), void *with);
 /* One line "key<TAB>value<TAB>default<TAB>when a change applies" per setting, passwords masked. */
 void settings_each(const struct settings *settings,
                    void (*line)(void *with, const char *key, const char *value, const char *preset,

@@ -257,6 +257,9 @@ static void tell_unknown(const struct field *fields, unsigned nfields, const str
     }
 }
 
+const struct form FORM_OF_TEXT = {.kind = FORM_TEXT}, FORM_OF_NAMES = {.kind = FORM_NAMES},
+                  FORM_OF_FLAG = {.kind = FORM_FLAG};
+
 static void read_preset(const struct field *field, void *into, struct keep *keep, struct diag *diag)
 {
     struct yaml node = {.kind = YAML_SCALAR, .text = field->preset};

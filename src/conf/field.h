@@ -19,6 +19,32 @@ enum field_type {
     FIELD_ELSEWHERE /* nothing: a key that is known here and read by somebody else */
 };
 
+/* What may stand where a value is a node: for the schema, the reference, and nobody else. */
+enum form_kind {
+    FORM_TEXT,
+    FORM_NAMES, /* a text, or a list of them */
+    FORM_WORD,  /* one of `words` */
+    FORM_WORDS, /* .. or a list of them */
+    FORM_FLAG,
+    FORM_DURATION,
+    FORM_SHARE,
+    FORM_MAP,   /* of `fields` */
+    FORM_NAMED, /* a map from any names to `of` */
+    FORM_LIST,  /* of `of` */
+    FORM_EITHER /* one of `forms` */
+};
+
+struct form {
+    enum form_kind kind;
+    const char *const *words; /* NULL-terminated */
+    const struct field *fields;
+    unsigned nfields;
+    const struct form *of;
+    const struct form *const *forms; /* NULL-terminated */
+};
+
+extern const struct form FORM_OF_TEXT, FORM_OF_NAMES, FORM_OF_FLAG;
+
 /* When a change of it applies. */
 enum field_reload { FIELD_RELOAD, FIELD_RESTART };
 
@@ -31,6 +57,7 @@ struct field {
     const char *preset;       /* as a file would say it; NULL: must be given, "": may be left out */
     enum field_reload reload;
     const char *help;
+    const struct form *form; /* of a NODE, or of what is read elsewhere */
 };
 
 /* Fills `into` from the map `section` by `fields`; what is not there gets its preset. NULL or an

@@ -7,9 +7,6 @@
 #include "base/units.h"
 #include "rules/loader.h"
 
-const char *const RULES_SECTIONS[] = {"relations", "tiers", "defaults", "operations"};
-const unsigned RULES_NSECTIONS = sizeof(RULES_SECTIONS) / sizeof(RULES_SECTIONS[0]);
-
 /* --- shared by the parts --- */
 
 struct collect {
@@ -123,11 +120,13 @@ static const struct field RELATION_FIELDS[] = {
      .type = FIELD_NODE,
      .at = offsetof(struct relation_section, dimensions),
      .preset = "",
+     .form = &FORM_OF_NAMES,
      .help = "columns by which its rows are told apart, most selective first"},
     {.name = "unique",
      .type = FIELD_NODE,
      .at = offsetof(struct relation_section, unique),
      .preset = "",
+     .form = &FORM_OF_NAMES,
      .help = "those of its dimensions that are a key by themselves"},
 };
 
@@ -231,6 +230,7 @@ static const struct field CLASS_FIELDS[] = {
      .type = FIELD_NODE,
      .at = offsetof(struct class_section, tier),
      .preset = "",
+     .form = &FORM_OF_NAMES,
      .help = "keep answers of these tiers only"},
     {.name = "compress",
      .type = FIELD_FLAG,
@@ -334,8 +334,15 @@ static const struct field DEFAULT_FIELDS[] = {
      .type = FIELD_NODE,
      .at = offsetof(struct default_section, freshness),
      .preset = "",
-     .help = "causal, unbounded, or a bound as in 10s"},
+     .form = &FORM_OF_FRESHNESS,
+     .help = "causal (the default), unbounded, or a bound as in 10s"},
 };
+
+static const char *const FRESHNESS_WORDS[] = {"causal", "unbounded", NULL};
+static const struct form FRESHNESS_WORD = {.kind = FORM_WORD, .words = FRESHNESS_WORDS},
+                         BOUND = {.kind = FORM_DURATION};
+static const struct form *const FRESHNESS_FORMS[] = {&FRESHNESS_WORD, &BOUND, NULL};
+const struct form FORM_OF_FRESHNESS = {.kind = FORM_EITHER, .forms = FRESHNESS_FORMS};
 
 static void load_defaults(struct loader *loader)
 {
@@ -366,3 +373,37 @@ struct rules *rules_load(const struct yaml *root, struct diag *diag)
     load_operations(&loader);
     return &compiled->rules;
 }
+
+/* --- the sections --- */
+
+static const struct form RELATION = {.kind = FORM_MAP, .fields = RELATION_FIELDS, .nfields = 2};
+static const struct form RELATIONS = {.kind = FORM_NAMED, .of = &RELATION};
+static const struct form DEFAULTS = {.kind = FORM_MAP, .fields = DEFAULT_FIELDS, .nfields = 3};
+static const struct form CLASS = {.kind = FORM_MAP,
+                                  .fields = CLASS_FIELDS,
+                                  .nfields = sizeof(CLASS_FIELDS) / sizeof(CLASS_FIELDS[0])};
+const struct form FORM_OF_CLASSES = {.kind = FORM_NAMED, .of = &CLASS};
+
+const struct field RULES_SECTIONS[] = {
+    {.name = "relations",
+     .type = FIELD_NODE,
+     .preset = "",
+     .form = &RELATIONS,
+     .help = "the tables that freshness and the rules are about, by name or schema.name"},
+    {.name = "tiers",
+     .type = FIELD_NODE,
+     .preset = "",
+     .form = &FORM_OF_TIERS,
+     .help = "the tiers of a statement, and what tells them"},
+    {.name = "defaults",
+     .type = FIELD_NODE,
+     .preset = "",
+     .form = &DEFAULTS,
+     .help = "for what no operation says otherwise"},
+    {.name = "operations",
+     .type = FIELD_NODE,
+     .preset = "",
+     .form = &FORM_OF_OPERATIONS,
+     .help = "by name; the first that matches names a statement, and says what is done with it"},
+};
+const unsigned RULES_NSECTIONS = sizeof(RULES_SECTIONS) / sizeof(RULES_SECTIONS[0]);

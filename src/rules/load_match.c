@@ -9,28 +9,50 @@ struct match_section {
         *role, *database, *application_name, *client, *hint, *transaction;
 };
 
-#define NODE_FIELD(word, text)                                                                     \
+static const char *const STATEMENT_WORDS[] = {
+#define X(name, word) word,
+    STATEMENT_KINDS(X)
+#undef X
+        NULL};
+static const char *const TRANSACTION_WORDS[] = {
+#define X(name, word) word,
+    ASKER_TRANSACTIONS(X)
+#undef X
+        NULL};
+static const char *const WHERE_WORDS[] = {"known", NULL};
+static const struct form STATEMENTS = {.kind = FORM_WORDS, .words = STATEMENT_WORDS},
+                         TRANSACTIONS = {.kind = FORM_WORDS, .words = TRANSACTION_WORDS},
+                         KNOWN = {.kind = FORM_WORD, .words = WHERE_WORDS},
+                         WHERE = {.kind = FORM_NAMED, .of = &KNOWN};
+
+#define NODE_FIELD(word, in, text)                                                                 \
     {                                                                                              \
         .name = #word, .type = FIELD_NODE, .at = offsetof(struct match_section, word),             \
-        .preset = "", .help = text                                                                 \
+        .preset = "", .form = &(in), .help = text                                                  \
     }
 static const struct field MATCH_FIELDS[] = {
-    NODE_FIELD(statement, "its kind, or a list of kinds: select, insert, update, ..."),
-    NODE_FIELD(relation,
+    NODE_FIELD(statement, STATEMENTS, "its kind, or a list of kinds: select, insert, update, ..."),
+    NODE_FIELD(relation, FORM_OF_TEXT,
                "a declared relation that it reads, or that it writes where it is a write"),
-    NODE_FIELD(sets, "columns that it sets or inserts"),
-    NODE_FIELD(reads, "columns that it reads"),
-    NODE_FIELD(aggregate, "true: it aggregates or groups; false: it does not"),
-    NODE_FIELD(where, "columns pinned by = or IN to known values, as in { id: known }"),
-    NODE_FIELD(json_path, "a column into which it takes a JSON path, or column.key.key"),
-    NODE_FIELD(tier, "its tier column is pinned to these tiers"),
-    NODE_FIELD(role, "users"),
-    NODE_FIELD(database, "databases of this file"),
-    NODE_FIELD(application_name, "application names"),
-    NODE_FIELD(client, "networks that it comes from, as in 10.0.0.0/8, or unix"),
-    NODE_FIELD(hint, "what the client calls it: tag operation='..', or pgtier.operation"),
-    NODE_FIELD(transaction, "none, read_only or read_write: what it runs in"),
+    NODE_FIELD(sets, FORM_OF_NAMES, "columns that it sets or inserts"),
+    NODE_FIELD(reads, FORM_OF_NAMES, "columns that it reads"),
+    NODE_FIELD(aggregate, FORM_OF_FLAG, "true: it aggregates or groups; false: it does not"),
+    NODE_FIELD(where, WHERE, "columns pinned by = or IN to known values, as in { id: known }"),
+    NODE_FIELD(json_path, FORM_OF_TEXT,
+               "a column into which it takes a JSON path, or column.key.key"),
+    NODE_FIELD(tier, FORM_OF_NAMES, "its tier column is pinned to these tiers"),
+    NODE_FIELD(role, FORM_OF_NAMES, "users"),
+    NODE_FIELD(database, FORM_OF_NAMES, "databases of this file"),
+    NODE_FIELD(application_name, FORM_OF_NAMES, "application names"),
+    NODE_FIELD(client, FORM_OF_NAMES, "networks that it comes from, as in 10.0.0.0/8, or unix"),
+    NODE_FIELD(hint, FORM_OF_NAMES,
+               "what the client calls it: tag operation='..', or pgtier.operation"),
+    NODE_FIELD(transaction, TRANSACTIONS, "none, read_only or read_write: what it runs in"),
 };
+
+const struct form FORM_OF_MATCH = {.kind = FORM_MAP,
+                                   .fields = MATCH_FIELDS,
+                                   .nfields = sizeof(MATCH_FIELDS) / sizeof(MATCH_FIELDS[0])};
 
 struct loading {
     struct loader *loader;
@@ -40,17 +62,14 @@ struct loading {
 
 static void add_statement(void *with, const struct yaml *node, const char *text)
 {
-#define X(name, word) word,
-    static const char *const words[] = {STATEMENT_KINDS(X)};
-#undef X
     struct loading *loading = with;
 
     for (unsigned i = 0; i < STATEMENT_KIND_COUNT; i++)
-        if (strcmp(words[i], text) == 0) {
+        if (strcmp(STATEMENT_WORDS[i], text) == 0) {
             loading->match->statements |= UINT64_C(1) << i;
             return;
         }
-    field_unknown(node, "unknown statement kind", text, words, STATEMENT_KIND_COUNT,
+    field_unknown(node, "unknown statement kind", text, STATEMENT_WORDS, STATEMENT_KIND_COUNT,
                   loading->loader->diag);
 }
 
@@ -155,20 +174,15 @@ static void load_clients(struct loading *loading, const struct yaml *node)
 
 static void add_transaction(void *with, const struct yaml *node, const char *text)
 {
-    static const char *const words[] = {
-#define X(name, word) word,
-        ASKER_TRANSACTIONS(X)
-#undef X
-    };
-    const unsigned count = sizeof(words) / sizeof(*words);
+    const unsigned count = sizeof(TRANSACTION_WORDS) / sizeof(*TRANSACTION_WORDS) - 1;
     struct loading *loading = with;
 
     for (unsigned i = 0; i < count; i++)
-        if (strcmp(words[i], text) == 0) {
+        if (strcmp(TRANSACTION_WORDS[i], text) == 0) {
             loading->match->transactions |= 1u << i;
             return;
         }
-    field_unknown(node, "unknown state of a transaction", text, words, count,
+    field_unknown(node, "unknown state of a transaction", text, TRANSACTION_WORDS, count,
                   loading->loader->diag);
 }
 

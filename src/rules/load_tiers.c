@@ -5,38 +5,6 @@ struct tier_section {
     const struct yaml *names, *column, *implied, *roles, *databases, *user;
 };
 
-static const struct field TIER_FIELDS[] = {
-    {.name = "names",
-     .type = FIELD_NODE,
-     .at = offsetof(struct tier_section, names),
-     .help = "the tiers, lowest first"},
-    {.name = "column",
-     .type = FIELD_NODE,
-     .at = offsetof(struct tier_section, column),
-     .preset = "",
-     .help = "relation.column that tells a row's tier"},
-    {.name = "implied",
-     .type = FIELD_NODE,
-     .at = offsetof(struct tier_section, implied),
-     .preset = "",
-     .help = "by tier: relations, or relation.column, that only statements of this tier touch"},
-    {.name = "user",
-     .type = FIELD_NODE,
-     .at = offsetof(struct tier_section, user),
-     .preset = "",
-     .help = "where the tier of a user is looked up whom a statement names"},
-    {.name = "roles",
-     .type = FIELD_NODE,
-     .at = offsetof(struct tier_section, roles),
-     .preset = "",
-     .help = "the tier of a role's statements, where nothing else tells it"},
-    {.name = "databases",
-     .type = FIELD_NODE,
-     .at = offsetof(struct tier_section, databases),
-     .preset = "",
-     .help = "the tier of a database's statements, where nothing else tells it"},
-};
-
 struct user_section {
     const struct yaml *relation, *key, *tier, *column, *cache;
 };
@@ -44,7 +12,7 @@ struct user_section {
 #define USER_FIELD(word, otherwise, text)                                                          \
     {                                                                                              \
         .name = #word, .type = FIELD_NODE, .at = offsetof(struct user_section, word),              \
-        .preset = otherwise, .help = text                                                          \
+        .preset = otherwise, .form = &FORM_OF_TEXT, .help = text                                   \
     }
 static const struct field USER_FIELDS[] = {
     USER_FIELD(relation, NULL, "the declared relation of users"),
@@ -53,6 +21,54 @@ static const struct field USER_FIELDS[] = {
     USER_FIELD(column, "", "the dimension by which other relations name their user"),
     USER_FIELD(cache, NULL, "the cache class that keeps what was found"),
 };
+
+static const struct form USER = {.kind = FORM_MAP,
+                                 .fields = USER_FIELDS,
+                                 .nfields = sizeof(USER_FIELDS) / sizeof(USER_FIELDS[0])},
+                         NAMES_BY_TIER = {.kind = FORM_NAMED, .of = &FORM_OF_NAMES},
+                         TEXTS = {.kind = FORM_NAMED, .of = &FORM_OF_TEXT};
+
+static const struct field TIER_FIELDS[] = {
+    {.name = "names",
+     .type = FIELD_NODE,
+     .at = offsetof(struct tier_section, names),
+     .form = &FORM_OF_NAMES,
+     .help = "the tiers, lowest first"},
+    {.name = "column",
+     .type = FIELD_NODE,
+     .at = offsetof(struct tier_section, column),
+     .preset = "",
+     .form = &FORM_OF_TEXT,
+     .help = "relation.column that tells a row's tier"},
+    {.name = "implied",
+     .type = FIELD_NODE,
+     .at = offsetof(struct tier_section, implied),
+     .preset = "",
+     .form = &NAMES_BY_TIER,
+     .help = "by tier: relations, or relation.column, that only statements of this tier touch"},
+    {.name = "user",
+     .type = FIELD_NODE,
+     .at = offsetof(struct tier_section, user),
+     .preset = "",
+     .form = &USER,
+     .help = "where the tier of a user is looked up whom a statement names"},
+    {.name = "roles",
+     .type = FIELD_NODE,
+     .at = offsetof(struct tier_section, roles),
+     .preset = "",
+     .form = &TEXTS,
+     .help = "the tier of a role's statements, where nothing else tells it"},
+    {.name = "databases",
+     .type = FIELD_NODE,
+     .at = offsetof(struct tier_section, databases),
+     .preset = "",
+     .form = &TEXTS,
+     .help = "the tier of a database's statements, where nothing else tells it"},
+};
+
+const struct form FORM_OF_TIERS = {.kind = FORM_MAP,
+                                   .fields = TIER_FIELDS,
+                                   .nfields = sizeof(TIER_FIELDS) / sizeof(TIER_FIELDS[0])};
 
 void load_tier_names(struct loader *loader)
 {

@@ -5,6 +5,8 @@
 #include "rules/compiled.h"
 #include "rules/match.h"
 
+extern const struct form FORM_OF_FRESHNESS, FORM_OF_MATCH, FORM_OF_TIERS, FORM_OF_OPERATIONS;
+
 enum { LOAD_PATH = 160 };
 
 struct loader {

@@ -12,67 +12,6 @@ struct operation_section {
     bool shadow;
 };
 
-static const struct field OPERATION_FIELDS[] = {
-    {.name = "match",
-     .type = FIELD_NODE,
-     .at = offsetof(struct operation_section, match),
-     .help = "what a query must be to be named so"},
-    {.name = "target",
-     .type = FIELD_DURATION,
-     .at = offsetof(struct operation_section, target),
-     .least = INT64_C(1000),
-     .most = INT64_C(86400000000000),
-     .preset = "",
-     .help = "how long it should take at most"},
-    {.name = "cache",
-     .type = FIELD_NODE,
-     .at = offsetof(struct operation_section, cache),
-     .preset = "",
-     .help = "the cache class that keeps its answers"},
-    {.name = "route",
-     .type = FIELD_NODE,
-     .at = offsetof(struct operation_section, route),
-     .preset = "",
-     .help =
-         "primary, replica, nearest or least_busy (replicas of this location, or the one with the "
-         "fewest requests, first)"},
-    {.name = "freshness",
-     .type = FIELD_NODE,
-     .at = offsetof(struct operation_section, freshness),
-     .preset = "",
-     .help = "causal, unbounded, or a bound as in 10s"},
-    {.name = "timeout",
-     .type = FIELD_DURATION,
-     .at = offsetof(struct operation_section, timeout),
-     .least = INT64_C(1000000),
-     .most = INT64_C(86400000000000),
-     .preset = "",
-     .help = "how long one may take before it is cancelled with 57014"},
-    {.name = "limit",
-     .type = FIELD_NUMBER,
-     .at = offsetof(struct operation_section, limit),
-     .least = 1,
-     .most = 1000000,
-     .preset = "",
-     .help =
-         "how many may be at work at a time; others wait for their turn, up to pool.wait_timeout"},
-    {.name = "deny",
-     .type = FIELD_NODE,
-     .at = offsetof(struct operation_section, deny),
-     .preset = "",
-     .help = "true, a message, or { sqlstate, message, hint }: the client gets an error instead"},
-    {.name = "log",
-     .type = FIELD_NODE,
-     .at = offsetof(struct operation_section, log),
-     .preset = "",
-     .help = "true, or the share that has a line in the log, as in 1%"},
-    {.name = "shadow",
-     .type = FIELD_FLAG,
-     .at = offsetof(struct operation_section, shadow),
-     .preset = "false",
-     .help = "counts what it would have named, and decides nothing"},
-};
-
 struct deny_section {
     const char *sqlstate, *message, *hint;
 };
@@ -95,6 +34,90 @@ static const struct field DENY_FIELDS[] = {
      .help = "what it might do instead"},
 };
 
+static const char *const ROUTE_WORDS[] = {"primary", "replica", "nearest", "least_busy", NULL};
+static const struct form ROUTE = {.kind = FORM_WORD, .words = ROUTE_WORDS},
+                         SHARE = {.kind = FORM_SHARE},
+                         DENIAL = {.kind = FORM_MAP,
+                                   .fields = DENY_FIELDS,
+                                   .nfields = sizeof(DENY_FIELDS) / sizeof(DENY_FIELDS[0])};
+static const struct form *const DENY_FORMS[] = {&FORM_OF_FLAG, &FORM_OF_TEXT, &DENIAL, NULL};
+static const struct form *const LOG_FORMS[] = {&FORM_OF_FLAG, &SHARE, NULL};
+static const struct form DENY = {.kind = FORM_EITHER, .forms = DENY_FORMS},
+                         LOG = {.kind = FORM_EITHER, .forms = LOG_FORMS};
+
+static const struct field OPERATION_FIELDS[] = {
+    {.name = "match",
+     .type = FIELD_NODE,
+     .at = offsetof(struct operation_section, match),
+     .form = &FORM_OF_MATCH,
+     .help = "what a query must be to be named so"},
+    {.name = "target",
+     .type = FIELD_DURATION,
+     .at = offsetof(struct operation_section, target),
+     .least = INT64_C(1000),
+     .most = INT64_C(86400000000000),
+     .preset = "",
+     .help = "how long it should take at most"},
+    {.name = "cache",
+     .type = FIELD_NODE,
+     .at = offsetof(struct operation_section, cache),
+     .preset = "",
+     .form = &FORM_OF_TEXT,
+     .help = "the cache class that keeps its answers"},
+    {.name = "route",
+     .type = FIELD_NODE,
+     .at = offsetof(struct operation_section, route),
+     .preset = "",
+     .form = &ROUTE,
+     .help =
+         "primary, replica, nearest or least_busy (replicas of this location, or the one with the "
+         "fewest requests, first)"},
+    {.name = "freshness",
+     .type = FIELD_NODE,
+     .at = offsetof(struct operation_section, freshness),
+     .preset = "",
+     .form = &FORM_OF_FRESHNESS,
+     .help = "causal, unbounded, or a bound as in 10s"},
+    {.name = "timeout",
+     .type = FIELD_DURATION,
+     .at = offsetof(struct operation_section, timeout),
+     .least = INT64_C(1000000),
+     .most = INT64_C(86400000000000),
+     .preset = "",
+     .help = "how long one may take before it is cancelled with 57014"},
+    {.name = "limit",
+     .type = FIELD_NUMBER,
+     .at = offsetof(struct operation_section, limit),
+     .least = 1,
+     .most = 1000000,
+     .preset = "",
+     .help =
+         "how many may be at work at a time; others wait for their turn, up to pool.wait_timeout"},
+    {.name = "deny",
+     .type = FIELD_NODE,
+     .at = offsetof(struct operation_section, deny),
+     .preset = "",
+     .form = &DENY,
+     .help = "true, a message, or { sqlstate, message, hint }: the client gets an error instead"},
+    {.name = "log",
+     .type = FIELD_NODE,
+     .at = offsetof(struct operation_section, log),
+     .preset = "",
+     .form = &LOG,
+     .help = "true, or the share that has a line in the log, as in 1%"},
+    {.name = "shadow",
+     .type = FIELD_FLAG,
+     .at = offsetof(struct operation_section, shadow),
+     .preset = "false",
+     .help = "counts what it would have named, and decides nothing"},
+};
+
+static const struct form OPERATION = {.kind = FORM_MAP,
+                                      .fields = OPERATION_FIELDS,
+                                      .nfields =
+                                          sizeof(OPERATION_FIELDS) / sizeof(OPERATION_FIELDS[0])};
+const struct form FORM_OF_OPERATIONS = {.kind = FORM_NAMED, .of = &OPERATION};
+
 /* --- operations --- */
 
 const struct cache_class *load_class_name(struct loader *loader, const struct yaml *node)
@@ -116,7 +139,6 @@ const struct cache_class *load_class_name(struct loader *loader, const struct ya
 
 static void load_route(struct loader *loader, const struct yaml *node, struct operation *operation)
 {
-    static const char *const words[] = {"primary", "replica", "nearest", "least_busy"};
     static const struct {
         enum route route;
         enum prefer prefer;
@@ -124,18 +146,18 @@ static void load_route(struct loader *loader, const struct yaml *node, struct op
                  {ROUTE_REPLICA, PREFER_TURN},
                  {ROUTE_REPLICA, PREFER_NEAREST},
                  {ROUTE_REPLICA, PREFER_IDLE}};
-    const unsigned count = sizeof(words) / sizeof(*words);
+    const unsigned count = sizeof(means) / sizeof(*means);
     const char *text = field_text(node, "route", loader->diag);
 
     for (unsigned i = 0; text && i < count; i++)
-        if (strcmp(text, words[i]) == 0) {
+        if (strcmp(text, ROUTE_WORDS[i]) == 0) {
             operation->has_route = true;
             operation->route = means[i].route;
             operation->prefer = means[i].prefer;
             return;
         }
     if (text)
-        field_unknown(node, "unknown route", text, words, count, loader->diag);
+        field_unknown(node, "unknown route", text, ROUTE_WORDS, count, loader->diag);
 }
 
 /* Classes 00 to 02 are no errors. */

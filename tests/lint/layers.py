@@ -13,6 +13,7 @@ OWNERS = {  # third-party header -> the only files that may include it
     "libpq-fe.h": ("net/control.c", "net/ask.c"),
     "hiredis": ("net/redis.c",),
     "openssl/": ("base/crypt.c", "net/tls.c"),
+    "jansson.h": ("app/reference.c",),
     "xxhash.h": ("base/hash.c",),
     "yaml.h": ("conf/yaml.c",),
     "pg_query": ("sql/analyse",),

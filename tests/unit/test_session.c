@@ -176,29 +176,29 @@ static void client_send(struct stage *stage, struct client *client, const char *
     buf_clear(&out);
 }
 
-enum form { FORM_WORDS, FORM_BYTE, FORM_RAW };
+enum spelling { SPELT_WORDS, SPELT_BYTE, SPELT_RAW };
 
 /* How what is expected is told: by its fields, or, as "byte N" and "Raw E ..", as it came. */
-static enum form form_of(struct slice expected)
+static enum spelling spelling_of(struct slice expected)
 {
     if (expected.len > 5 && memcmp(expected.at, "byte ", 5) == 0)
-        return FORM_BYTE;
-    return expected.len > 4 && memcmp(expected.at, "Raw ", 4) == 0 ? FORM_RAW : FORM_WORDS;
+        return SPELT_BYTE;
+    return expected.len > 4 && memcmp(expected.at, "Raw ", 4) == 0 ? SPELT_RAW : SPELT_WORDS;
 }
 
-static bool client_take(struct client *client, struct buf *text, enum form form)
+static bool client_take(struct client *client, struct buf *text, enum spelling form)
 {
     struct slice in = buf_slice(&client->in);
     struct frame frame;
 
-    if (form == FORM_BYTE && in.len) {
+    if (form == SPELT_BYTE && in.len) {
         buf_printf(text, "byte %c", in.at[0]);
         buf_take(&client->in, 1);
         return true;
     }
     if (frame_look(in, &frame) != FRAME_WHOLE)
         return false;
-    if (form == FORM_RAW) {
+    if (form == SPELT_RAW) {
         buf_printf(text, "Raw %c", frame.type);
         word_put(text, frame_body(&frame));
     } else {
@@ -233,7 +233,7 @@ static void client_expect(struct stage *stage, struct client *client, const char
         const char *next, *wrong;
         struct slice expected = slice_of(line, words_first(line, &next));
         struct buf text = {0};
-        enum form form = form_of(expected);
+        enum spelling form = spelling_of(expected);
 
         UNTIL(stage, client_take(client, &text, form) || client->ended);
         if (!buf_len(&text) && !client_take(client, &text, form))
@@ -526,7 +526,7 @@ static void expect_quiet(struct stage *stage)
     for (unsigned i = 0; i < CLIENTS; i++) {
         struct client *client = &stage->clients[i];
 
-        if (!client_take(client, &text, FORM_WORDS) && !buf_len(&client->in))
+        if (!client_take(client, &text, SPELT_WORDS) && !buf_len(&client->in))
             continue;
         write_byte(&text, 0);
         WRONG(stage, "client %c got %s", 'a' + (int)i, (const char *)buf_slice(&text).at);
