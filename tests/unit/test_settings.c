@@ -247,7 +247,8 @@ static const struct {
     {"databases: {}\nauth: { type: trust }\n",
      "f:1:12: `databases` is missing: at least one database with its primary\n"},
     {"databases: { app: { replicas: [] } }\nauth: { type: trust }\n",
-     "f:1:19: `databases.app.primary` is missing: postgresql://user:password@host:port/database\n"},
+     "f:1:19: `databases.app.primary` is missing: its url, "
+     "postgresql://user:password@host:port/database, or { url, location }\n"},
     {"databases: { pgtier: { primary: \"mysql://u@h\" } }\nauth: { type: trust }\n",
      "f:1:14: `pgtier` is the console's own database: name it otherwise\n"
      "f:1:33: `databases.pgtier.primary` must begin with postgresql:// or postgres://, not "
@@ -343,7 +344,7 @@ static void find_undocumented(void **state)
     struct settings *settings = load(LEAST, &diag);
     struct buf text = {0};
     char *reference, *save = NULL;
-    FILE *file = fopen("../../docs/rules.md", "re");
+    FILE *file = fopen("../../docs/settings.md", "re");
     size_t got;
 
     (void)state;
@@ -363,7 +364,7 @@ static void find_undocumented(void **state)
         name = strrchr(key, '.') + 1;
         snprintf(key, sizeof(key), "`%s`", name);
         if (!strstr(reference, key))
-            fail_msg("docs/rules.md does not tell of %s", key);
+            fail_msg("docs/settings.md does not tell of %s", key);
     }
     free(reference);
     buf_clear(&text);
