@@ -3,6 +3,7 @@
 #include "app/catalog_file.h"
 #include "app/check.h"
 #include "app/explain.h"
+#include "app/init.h"
 #include "app/proxy.h"
 #include "app/reference.h"
 #include "app/rules_test.h"
@@ -17,6 +18,7 @@ static const char usage[] =
     "\n"
     "  pgtier [run] FILE           serve with the settings of FILE until SIGTERM or SIGINT;\n"
     "                              SIGHUP reads the file anew\n"
+    "  pgtier init URL             write a FILE to begin with from a live database\n"
     "  pgtier check FILE           tell every fault of FILE; exit status 1 where there is one\n"
     "  pgtier explain FILE \"SQL\"   tell what the settings make of a statement\n"
     "  pgtier rules test FILE CASES\n"
@@ -109,6 +111,9 @@ static int run_command(int argc, char **argv)
         return argc == 2 || argc == 3
                    ? catalog_file_write(argv[1], argv[2])
                    : misused("catalog takes a FILE, and the name of one of its databases", NULL);
+    if (strcmp(argv[0], "init") == 0)
+        return argc == 2 ? init_settings(argv[1])
+                         : misused("init takes the URL of a database: postgresql://..", NULL);
     if (strcmp(argv[0], "schema") == 0 && argc == 1)
         return reference_schema();
     if (strcmp(argv[0], "reference") == 0 && argc == 1)
