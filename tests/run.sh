@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that has to hold: packages, builds, unit tests, lint, format, integration tests under sanitizers.
 #   tests/run.sh          the set for every change
-#   tests/run.sh --long   and what takes longer: mutants, fuzzers, the thread sanitizer
+#   tests/run.sh --long   and what takes longer: statements at random, mutants, fuzzers, the thread sanitizer
 # Environment: JOBS (processors), PGTIER_FRESHNESS_SECONDS (60), PGTIER_FUZZ_SECONDS (60), PYTEST_ARGS.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
@@ -71,6 +71,7 @@ step format format
 step 'integration tests (asan)' pytest asan tests/integration
 
 if [ -n "$long" ]; then
+    step 'statements at random' pytest asan tests/integration/long_property.py
     step mutants /usr/bin/python3 tests/mutants/run.py
     step 'build fuzz' build fuzz && step fuzzers fuzz
     step 'build tsan' build tsan && step 'integration tests (tsan)' pytest tsan \
