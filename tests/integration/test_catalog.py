@@ -23,9 +23,13 @@ CREATE TABLE pass (tenant text, id int);
 ALTER TABLE secret ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY own ON secret USING (tenant = current_setting('app.tenant', true)
     OR EXISTS (SELECT FROM pass p WHERE p.id = secret.id AND p.tenant = current_setting('app.tenant', true)));
+CREATE TABLE owned_by (owner name, text text);
+INSERT INTO owned_by VALUES ('app', 'of app'), ('app_trust', 'of app_trust');
+ALTER TABLE owned_by ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY mine ON owned_by USING (owner = CURRENT_USER);
 CREATE MATERIALIZED VIEW totals AS SELECT shop_id, sum(amount) FROM sale GROUP BY 1;
 GRANT SELECT ON totals TO app_trust;
-GRANT ALL ON shop, sale, sale_1, sale_2, note, long_note, shop_sales, big_shops, notes, secret, pass TO app_trust;
+GRANT ALL ON shop, sale, sale_1, sale_2, note, long_note, shop_sales, big_shops, notes, secret, pass, owned_by TO app_trust;
 INSERT INTO shop VALUES (1, 'one'), (2, 'two'), (3, 'three');
 INSERT INTO sale SELECT i, 1 + i % 2, i, 1 + i % 2 FROM generate_series(1, 10) i;
 INSERT INTO note VALUES (1, 'a');
@@ -48,7 +52,7 @@ def proxy(start, cluster):
         "auth": {"type": "trust"}, "relations": RELATIONS,
         "operations": {"kept": {"match": {"statement": "select", "role": "app_trust"}, "cache": "kept"}},
         "cache": {"classes": {"kept": {"key": "kept:{id}", "ttl": "1h"}}}})
-    cluster.primary.sql("DROP MATERIALIZED VIEW totals; DROP TABLE secret, pass, long_note, note, sale, shop CASCADE", "app")
+    cluster.primary.sql("DROP MATERIALIZED VIEW totals; DROP TABLE secret, pass, owned_by, long_note, note, sale, shop CASCADE", "app")
 
 
 @pytest.fixture
@@ -129,6 +133,19 @@ def test_a_policy_parts_tenants_and_shares_within_one(proxy, cluster):
         assert keep(proxy, too, read) == [[b"g"], [b"r"]]
         too.query("SET app.tenant = 'green'")
         assert ask(too, read) == [[b"g"]]
+
+
+def test_a_policy_parts_roles(proxy):
+    """Whoever has taken another role is another to a policy, and shares nothing with who he was."""
+    read = "SELECT text FROM owned_by ORDER BY 1"
+    with Raw(proxy.port, "app_trust") as self, Raw(proxy.port, "app_trust") as other:
+        assert not error(other.query("SET ROLE app"))
+        assert keep(proxy, self, read) == [[b"of app_trust"]]
+        before = proxy.by_source().get("cache", 0)
+        assert ask(other, read) == [[b"of app"]]
+        assert proxy.by_source().get("cache", 0) == before
+        other.query("RESET ROLE")
+        assert ask(other, read) == [[b"of app_trust"]]
 
 
 def test_a_materialized_view_changes_by_its_refresh(proxy, cluster):
