@@ -12,7 +12,6 @@ struct welcome;
 struct hearer;
 struct transaction;
 struct said;
-struct whose;
 struct deadline;
 
 struct inventory;
@@ -111,7 +110,6 @@ struct session {
     struct inventory *inventory; /* of what it has left on its server; NULL: nothing in doubt */
     struct deadline *deadline;   /* of a request that may take so long and no longer, or NULL */
     struct said *said;           /* what it says of its own statements; NULL: nothing */
-    struct whose *whose;         /* the user whose tier is looked up; NULL: none was until now */
     struct hearer *hearer;       /* what it listens to, but for its server; NULL: nothing */
     struct buf unlistens;        /* what its transaction ends of that: names, each with its NUL */
     bool unlistened;             /* .. as a server has said */
@@ -275,8 +273,6 @@ enum outcome enter_judge(struct session *session);
 bool judge_again(struct session *session);
 enum outcome enter_tier(struct session *session);
 void leave_tier(struct session *session, bool ok);
-/* At the session's end. */
-void tier_clear(struct session *session);
 enum outcome enter_need(struct session *session);
 void leave_need(struct session *session, bool ok);
 enum outcome enter_answer(struct session *session);

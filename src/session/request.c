@@ -49,6 +49,7 @@ static void free_whole(struct request *request)
     buf_clear(&request->bytes);
     buf_clear(&request->held);
     mem_free(request->messages);
+    mem_free(request->whose);
     mem_free(request);
 }
 

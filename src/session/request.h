@@ -27,6 +27,8 @@ struct known_text {
     struct values values;      /* the literals; parameters are bound later */
 };
 
+struct whose;
+
 struct request {
     /* What is kept when it is used again, or is only read where it was written. */
     struct ring spare; /* in rooms.spare while it is nobody's */
@@ -34,6 +36,7 @@ struct request {
     struct buf held;   /* of a replica's answer; nothing of it has reached the client */
     struct message *messages;
     unsigned nmessages, cap;
+    struct whose *whose;    /* the look-up of a tier; NULL: it never asked for one */
     struct known_text text; /* of the first Query or Bind, its parameters bound */
     bool has_text;          /* text.known is referenced */
     struct rules *rules;    /* referenced: the verdict points into them */

@@ -125,7 +125,6 @@ static void closed(void *owner)
     vars_clear(&session->rewound);
     inventory_clear(session);
     hints_clear(session);
-    tier_clear(session);
     names_clear(&session->names);
     buf_clear(&session->input);
     begin_forget(session);

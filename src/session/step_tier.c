@@ -12,6 +12,7 @@
 
 #include <stdio.h>
 
+/* Of the request; empty but for its memory before and after. */
 struct whose {
     struct session *session;
     struct known_shape *known; /* of the question; referenced */
@@ -26,12 +27,6 @@ struct whose {
     uint32_t tier; /* bit, by the first row */
     bool asked, leads, querying;
 };
-
-void tier_clear(struct session *session)
-{
-    mem_free(session->whose);
-    session->whose = NULL;
-}
 
 /* --- the question --- */
 
@@ -232,7 +227,7 @@ static void cache_said(struct cache_ask *ask, enum cache_verdict verdict)
 static enum outcome look_up(struct session *session, const struct tier_user *from,
                             struct slice user)
 {
-    struct whose *whose = session->whose;
+    struct whose *whose = session->request->whose;
 
     make_key(whose, from, user);
     whose->ask = (struct cache_ask){
@@ -266,17 +261,17 @@ enum outcome enter_tier(struct session *session)
     len = plan_user(plan, &request->text.values, &asker, user, sizeof(user));
     if (!is_plain(user, len))
         return settle(session, 0);
-    if (!session->whose)
-        session->whose = mem_new(sizeof(struct whose));
-    session->whose->session = session;
-    if (!prepare(session->whose, plan, slice_of(user, (size_t)len)))
+    if (!request->whose)
+        request->whose = mem_new(sizeof(struct whose));
+    request->whose->session = session;
+    if (!prepare(request->whose, plan, slice_of(user, (size_t)len)))
         return settle(session, 0);
     return look_up(session, &plan->rules->tier_user, slice_of(user, (size_t)len));
 }
 
 void leave_tier(struct session *session, bool ok)
 {
-    struct whose *whose = session->whose;
+    struct whose *whose = session->request->whose;
 
     (void)ok;
     if (!whose)
