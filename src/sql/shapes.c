@@ -5,7 +5,7 @@
 #include "sql/survey.h"
 
 /* Of a known shape besides its shape, about: most of it the histogram that its first call makes. */
-enum { SHAPE_COST = 6 * 1024 };
+enum { SHAPE_COST = 8 * 1024 };
 
 static struct known_shape *new_known(struct shapes *shapes, struct shape *shape)
 {
