@@ -160,24 +160,32 @@ static int owner_of(const struct analysis *a, const struct column *column, unsig
     return matches == 1 ? found : -1;
 }
 
+/* Pins the column that `left` is to one value. */
+static void pin_value(struct analysis *a, const PgQuery__Node *left, int value,
+                      struct shape_pin *pin, unsigned from, unsigned to)
+{
+    struct column column;
+    int16_t index = (int16_t)value;
+    int ref;
+
+    if (value < 0 || !column_of(left, &column))
+        return;
+    ref = owner_of(a, &column, from, to);
+    if (ref < 0)
+        return;
+    pin->column = column.name;
+    pin->values = &index;
+    pin->nvalues = 1;
+    facts_pin(a->facts, (unsigned)ref, pin);
+}
+
 static void pin_one(struct analysis *a, const PgQuery__Node *left, const PgQuery__Node *right,
                     unsigned from, unsigned to)
 {
-    struct shape_pin pin = {.nvalues = 1};
-    struct column column;
-    int16_t index;
-    int value, ref;
+    struct shape_pin pin = {.array = false};
+    int value = value_of(a, right, &pin.cast);
 
-    if (!column_of(left, &column))
-        return;
-    value = value_of(a, right, &pin.cast);
-    ref = owner_of(a, &column, from, to);
-    if (value < 0 || ref < 0)
-        return;
-    index = (int16_t)value;
-    pin.column = column.name;
-    pin.values = &index;
-    facts_pin(a->facts, (unsigned)ref, &pin);
+    pin_value(a, left, value, &pin, from, to);
 }
 
 /* column = column: each of them is pinned by what pins the other. */
@@ -303,10 +311,7 @@ static void pin_in(struct analysis *a, const PgQuery__AExpr *expr, unsigned from
 static void pin_any(struct analysis *a, const PgQuery__Node *left, const PgQuery__Node *right,
                     unsigned from, unsigned to)
 {
-    struct shape_pin pin = {.nvalues = 1, .array = true};
-    struct column column;
-    int16_t index;
-    int value, ref;
+    struct shape_pin pin = {.array = true};
 
     if (right && right->node_case == NODE(TYPE_CAST)) {
         pin.cast = plain_type(right->type_cast->type_name, true);
@@ -319,16 +324,7 @@ static void pin_any(struct analysis *a, const PgQuery__Node *left, const PgQuery
                   from, to);
         return;
     }
-    value = single_at(a, location_of(right));
-    if (value < 0 || !column_of(left, &column))
-        return;
-    ref = owner_of(a, &column, from, to);
-    if (ref < 0)
-        return;
-    index = (int16_t)value;
-    pin.column = column.name;
-    pin.values = &index;
-    facts_pin(a->facts, (unsigned)ref, &pin);
+    pin_value(a, left, single_at(a, location_of(right)), &pin, from, to);
 }
 
 static void pin_equals(struct analysis *a, const PgQuery__Node *left, const PgQuery__Node *right,
