@@ -6,8 +6,8 @@
 #include "admin/table.h"
 #include "base/mem.h"
 #include "base/units.h"
+#include "conf/yaml.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -40,14 +40,15 @@ static void put(struct advice *advice, const char *format, ...)
 
 static void put(struct advice *advice, const char *format, ...)
 {
-    char line[512];
+    struct buf line = {0};
     va_list args;
 
     va_start(args, format);
-    vsnprintf(line, sizeof(line), format, args);
+    buf_vprintf(&line, format, args);
     va_end(args);
-    table_text(advice->table, line);
+    table_slice(advice->table, buf_slice(&line));
     table_row(advice->table);
+    buf_clear(&line);
 }
 
 /* In one line, and short. */
@@ -113,24 +114,34 @@ static void find_gains(struct advice *advice)
 
 /* --- what is to be pasted --- */
 
-static const char *name_of(const struct plan_ref *ref, char *out, size_t size)
+static void put_name(struct buf *out, const char *before, const char *name)
+{
+    buf_put_slice(out, slice_text(before));
+    yaml_put(out, name);
+}
+
+/* As the file has it, with a NUL; to be cleared. */
+static struct buf name_of(const struct plan_ref *ref)
 {
     const struct relation *declared = ref->relation;
     const char *schema = declared ? declared->schema : ref->ref->schema;
+    struct buf plain = {0}, name = {0};
 
-    snprintf(out, size, "%s%s%s", schema ? schema : "", schema ? "." : "", ref->ref->name);
-    return out;
+    buf_printf(&plain, "%s%s%s", schema ? schema : "", schema ? "." : "", ref->ref->name);
+    buf_put(&plain, "", 1);
+    yaml_put(&name, (const char *)buf_slice(&plain).at);
+    buf_put(&name, "", 1);
+    buf_clear(&plain);
+    return name;
 }
 
-static bool is_first_of(const struct advice *advice, unsigned index, const char *name)
+/* The catalog's relation is one and the same, however the texts name it. */
+static bool is_first_of(const struct advice *advice, unsigned index, const struct plan_ref *ref)
 {
-    char other[256];
-
     for (unsigned i = 0; i < index; i++) {
         const struct gain *gain = &advice->gains[i];
-        const struct plan *plan = database_plan(gain->shape.database, gain->shape.known);
 
-        if (strcmp(name_of(relation_of(plan), other, sizeof(other)), name) == 0)
+        if (relation_of(database_plan(gain->shape.database, gain->shape.known))->id == ref->id)
             return false;
     }
     return true;
@@ -156,7 +167,7 @@ static void put_dimensions(const struct plan_ref *ref, bool unique, struct buf *
 
         if (is_dimension(ref, pin, i) &&
             (!unique || catalog_column(ref->table, pin->column)->unique))
-            buf_printf(out, "%s\"%s\"", count++ ? ", " : "", pin->column);
+            put_name(out, count++ ? ", " : "", pin->column);
     }
     buf_put(out, "", 1);
 }
@@ -169,19 +180,19 @@ static void put_relations(struct advice *advice)
         const struct gain *gain = &advice->gains[i];
         const struct plan *plan = database_plan(gain->shape.database, gain->shape.known);
         const struct plan_ref *ref = relation_of(plan);
-        struct buf dimensions = {0}, unique = {0};
-        char name[256];
+        struct buf dimensions = {0}, unique = {0}, name;
 
-        name_of(ref, name, sizeof(name));
-        if (ref->relation || !is_first_of(advice, i, name))
+        if (ref->relation || !is_first_of(advice, i, ref))
             continue;
+        name = name_of(ref);
         if (!begun)
             put(advice, "relations:");
         begun = true;
         put_dimensions(ref, false, &dimensions);
         put_dimensions(ref, true, &unique);
-        put(advice, "  \"%s\": { dimensions: [%s], unique: [%s] }", name,
+        put(advice, "  %s: { dimensions: [%s], unique: [%s] }", (const char *)buf_slice(&name).at,
             (const char *)buf_slice(&dimensions).at, (const char *)buf_slice(&unique).at);
+        buf_clear(&name);
         buf_clear(&dimensions);
         buf_clear(&unique);
     }
@@ -198,10 +209,10 @@ static void put_where(const struct plan_ref *ref, struct buf *out)
         for (unsigned k = 0; k < i; k++)
             again |= strcmp(ref->ref->pins[k].column, pin->column) == 0;
         if (!again)
-            buf_printf(out, "%s\"%s\": known", count++ ? ", " : ", where: { ", pin->column);
+            put_name(out, count++ ? ": known, " : ", where: { ", pin->column);
     }
     if (count)
-        buf_put_slice(out, SLICE(" }"));
+        buf_put_slice(out, SLICE(": known }"));
     buf_put(out, "", 1);
 }
 
@@ -222,24 +233,32 @@ static void put_operation(struct advice *advice, const struct gain *gain)
 {
     const struct plan *plan = database_plan(gain->shape.database, gain->shape.known);
     const struct plan_ref *ref = relation_of(plan);
-    struct buf where = {0};
-    char name[256];
+    struct buf where = {0}, name = name_of(ref);
 
     put_where(ref, &where);
     put(advice, "  advised_%.8llx:", (unsigned long long)gain->shape.known->shape->hash.high >> 32);
     put_text(advice, "    ", plan->shape);
     put(advice,
-        "    # %llu calls of %.3f ms; %.0f%% asked again for the same: about %.0f ms could have "
-        "been "
+        "    # %llu calls of %.3f ms; %.0f%% asked again for the same: about %.0f ms could be "
         "saved",
         (unsigned long long)gain->seen->offered, mean_ns(gain->seen) / 1e6, gain->repeated * 100,
         gain->saved / 1e6);
-    put(advice, "    match: { statement: select, relation: \"%s\", aggregate: %s%s }",
-        name_of(ref, name, sizeof(name)), plan->shape->aggregates ? "true" : "false",
+    put(advice, "    match: { statement: select, relation: %s, aggregate: %s%s }",
+        (const char *)buf_slice(&name).at, plan->shape->aggregates ? "true" : "false",
         (const char *)buf_slice(&where).at);
     put_target(advice, gain->seen->operation);
     put(advice, "    cache: advised");
     buf_clear(&where);
+    buf_clear(&name);
+}
+
+/* From advice that was taken before. */
+static bool has_class(const struct rules *rules, const char *name)
+{
+    for (unsigned i = 0; i < rules->nclasses; i++)
+        if (strcmp(rules->classes[i].name, name) == 0)
+            return true;
+    return false;
 }
 
 static void put_gains(struct advice *advice)
@@ -258,6 +277,8 @@ static void put_gains(struct advice *advice)
     put(advice, "operations:");
     for (unsigned i = 0; i < advice->ngains; i++)
         put_operation(advice, &advice->gains[i]);
+    if (has_class(advice->admin->gather->rooms->rules, "advised"))
+        return;
     put(advice, "cache:");
     put(advice, "  classes:");
     put(advice, "    advised: { key: \"advised\", ttl: 10min }");

@@ -2,12 +2,12 @@
  * foreign keys as dimensions, a column that looks like a tier, the standbys that are connected. */
 #include "app/init.h"
 
-#include <ctype.h>
 #include <stdio.h>
 
 #include "base/mem.h"
 #include "conf/keep.h"
 #include "conf/url.h"
+#include "conf/yaml.h"
 #include "net/ask.h"
 #include "rules/rules.h"
 
@@ -190,24 +190,13 @@ static bool ask_all(struct ask *server, struct found *found, struct buf *why)
 
 /* --- what is written --- */
 
-/* A text as YAML: plain where nobody could take it for something else, else in quotes. */
 static void put(const char *text)
 {
-    static const char *const words[] = {"true", "false", "null", "yes", "no", "on", "off"};
-    bool plain = islower((unsigned char)*text);
+    struct buf out = {0};
 
-    for (const char *at = text; *at; at++)
-        plain = plain && (islower((unsigned char)*at) || isdigit((unsigned char)*at) || *at == '_');
-    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-        plain = plain && strcmp(text, words[i]) != 0;
-    if (plain) {
-        printf("%s", text);
-        return;
-    }
-    putchar('"');
-    for (const char *at = text; *at; at++)
-        printf("%s%c", strchr("\"\\", *at) ? "\\" : "", *at);
-    putchar('"');
+    yaml_put(&out, text);
+    fwrite(buf_slice(&out).at, 1, buf_len(&out), stdout);
+    buf_clear(&out);
 }
 
 /* A relation's name in the file has its schema in front where that is not public. */

@@ -58,20 +58,27 @@ void buf_put_slice(struct buf *buf, struct slice from)
     buf_put(buf, from.at, from.len);
 }
 
+void buf_vprintf(struct buf *buf, const char *format, va_list args)
+{
+    va_list again;
+    int len;
+
+    va_copy(again, args);
+    len = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    if (len <= 0)
+        return;
+    vsnprintf((char *)buf_room(buf, (size_t)len + 1), (size_t)len + 1, format, args);
+    buf->tail += (size_t)len;
+}
+
 void buf_printf(struct buf *buf, const char *format, ...)
 {
     va_list args;
-    int len;
 
     va_start(args, format);
-    len = vsnprintf(NULL, 0, format, args);
+    buf_vprintf(buf, format, args);
     va_end(args);
-    if (len <= 0)
-        return;
-    va_start(args, format);
-    vsnprintf((char *)buf_room(buf, (size_t)len + 1), (size_t)len + 1, format, args);
-    va_end(args);
-    buf->tail += (size_t)len;
 }
 
 void buf_take(struct buf *buf, size_t len)

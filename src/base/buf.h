@@ -6,6 +6,8 @@
  * An empty buffer owns no memory after buf_rest, so that what is idle costs nothing. */
 #pragma once
 
+#include <stdarg.h>
+
 #include "base/slice.h"
 
 struct buf {
@@ -24,6 +26,8 @@ void buf_added(struct buf *buf, size_t len);
 /* Copies `len` bytes to the end. Cannot fail. */
 void buf_put(struct buf *buf, const void *from, size_t len);
 void buf_put_slice(struct buf *buf, struct slice from);
+void buf_vprintf(struct buf *buf, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
 void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Drops the first `len` bytes of what is there to read. */

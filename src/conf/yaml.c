@@ -343,3 +343,38 @@ const char *yaml_kind_text(const struct yaml *node)
 
     return texts[node->kind];
 }
+
+/* Small letters, digits and underscores, and no word that YAML has a meaning for. */
+static bool is_plain(const char *text)
+{
+    static const char *const words[] = {"true", "false", "null", "yes", "no",
+                                        "on",   "off",   "y",    "n"};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+        if (strcmp(text, words[i]) == 0)
+            return false;
+    return text[0] >= 'a' && text[0] <= 'z' &&
+           text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_")] == '\0';
+}
+
+void yaml_put(struct buf *out, const char *text)
+{
+    if (is_plain(text)) {
+        buf_put_slice(out, slice_text(text));
+        return;
+    }
+    buf_put(out, "\"", 1);
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+
+        if (c < ' ' || c == 0x7f)
+            buf_printf(out, "\\x%02x", c);
+        else
+            buf_printf(out, "%s%c",
+                       strchr("\"\\", c)            ? "\\"
+                       : c == '$' && text[1] == '{' ? "$"
+                                                    : "",
+                       c);
+    }
+    buf_put(out, "\"", 1);
+}

@@ -34,5 +34,8 @@ struct yaml *yaml_read(const char *path, struct keep *keep, struct diag *diag);
 
 /* The child of a map with this key; NULL where there is none, or `node` is NULL or no map. */
 struct yaml *yaml_child(const struct yaml *node, const char *key);
+/* A text as a file may hold it: plain where nobody could take it for something else, else in
+ * quotes. */
+void yaml_put(struct buf *out, const char *text);
 /* "a map", "a list", "a value". */
 const char *yaml_kind_text(const struct yaml *node);

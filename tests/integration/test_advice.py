@@ -10,8 +10,8 @@ from wire import Raw, error, rows
 
 SLOW = "SELECT count(*), sum(length(pg.body)) FROM pages pg WHERE pg.site_id = {} AND repeat(pg.body, 50) LIKE '%never%'"
 SCHEMA = """
-CREATE TABLE pages (id int PRIMARY KEY, site_id int, body text);
-INSERT INTO pages SELECT i, i % 7, repeat('some text ', 20) FROM generate_series(1, 3000) i;
+CREATE TABLE pages (id int PRIMARY KEY, site_id int, body text, "on" int);
+INSERT INTO pages (id, site_id, body) SELECT i, i % 7, repeat('some text ', 20) FROM generate_series(1, 3000) i;
 GRANT ALL ON pages TO app_trust;
 """
 
@@ -71,6 +71,16 @@ def test_advice_is_pasted_and_helps(proxy, tmp_path):
         assert not error(c.query("UPDATE pages SET body = 'never' WHERE id = 1"))
         assert rows(c.query(SLOW.format(1))) != before
     assert "advised" in {row["class"] for row in proxy.admin("SHOW CACHE")}
+
+
+def test_further_advice_names_only_what_is_new(proxy):
+    """The relation is declared and the class is there; a name that YAML would take for something else is quoted."""
+    with Raw(proxy.port, "app_trust") as c:
+        for _ in range(40):
+            assert rows(c.query('SELECT max(length(repeat(body, 60))) FROM pages WHERE id > 0 AND site_id IS NOT NULL AND "on" IS NULL'))
+    pasted = yaml.safe_load(advice(proxy))
+    assert set(pasted) == {"operations"}, pasted
+    assert any(o["match"]["relation"] == "pages" and "where" not in o["match"] for o in pasted["operations"].values())
 
 
 def test_what_costs_and_cannot_be_kept_is_explained(proxy):

@@ -82,6 +82,35 @@ static void read_all(void **state)
     }
 }
 
+/* What is written is read again as the same text, and as nothing else. */
+static void write_all(void **state)
+{
+    static const char *const texts[] = {
+        "users",     "a_1",     "1a",        "true",       "no",     "y",       "",
+        "Order",     "Odd one", "a: b",      "#x",         "- a",    "a\"b\\c", "${SET}",
+        "$x${NONE}", "$$",      "tab\there", "line\nhere", "null",   "~",       "*a",
+        "&a b",      "!x",      "{a}",       "\xc3\xa4",   "[b, c]", "100",     "0x10"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+        struct keep *keep = keep_new();
+        struct diag diag = {.file = "f"};
+        struct buf text = {0};
+        struct yaml *tree;
+
+        buf_printf(&text, "k: ");
+        yaml_put(&text, texts[i]);
+        tree = yaml_parse(buf_slice(&text), keep, &diag, variable, NULL);
+        if (!tree || diag.count || !tree->first || tree->first->kind != YAML_SCALAR ||
+            tree->first->empty || tree->first->unset || strcmp(tree->first->text, texts[i]) != 0)
+            fail_msg("%s is written %.*s", texts[i], (int)buf_len(&text),
+                     (const char *)buf_slice(&text).at);
+        buf_clear(&text);
+        diag_clear(&diag);
+        keep_free(keep);
+    }
+}
+
 static void refuse_all(void **state)
 {
     static const struct {
@@ -201,9 +230,9 @@ static void order_faults(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(read_all),     cmocka_unit_test(refuse_all),
-        cmocka_unit_test(bound_depth),  cmocka_unit_test(find_nearest),
-        cmocka_unit_test(order_faults),
+        cmocka_unit_test(read_all),     cmocka_unit_test(write_all),
+        cmocka_unit_test(refuse_all),   cmocka_unit_test(bound_depth),
+        cmocka_unit_test(find_nearest), cmocka_unit_test(order_faults),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
