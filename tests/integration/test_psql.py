@@ -69,7 +69,7 @@ RUNS = {
     "a sequence": "SELECT lastval();\nCREATE SEQUENCE s START 10;\nSELECT nextval('s');\n\n" + "SELECT currval('s');\nSELECT lastval();\n" * 10 +
                   "SELECT nextval('s');\nSELECT currval('s');\nDROP SEQUENCE s;",
     "settings of the session": "SET work_mem = '7MB';\nSHOW work_mem;\nSET datestyle = 'German';\nSELECT date '2025-09-17';\n"
-                               "RESET ALL;\nSHOW work_mem;\nSET search_path = pg_catalog;\nSELECT current_schemas(true);",
+                               "RESET ALL;\nSHOW work_mem;\nSET search_path = pg_catalog;\nSELECT current_schemas(false);",
     "notices": "DO $$ BEGIN RAISE NOTICE 'one'; RAISE WARNING 'two'; END $$;\nDROP TABLE IF EXISTS nothing_here;\nCOMMIT;",
     "notifications": "LISTEN here;\nNOTIFY here, 'x';\nSELECT pg_listening_channels();\nUNLISTEN *;\nSELECT pg_listening_channels();",
     "advisory locks": "SELECT pg_advisory_lock(77);\nSELECT pg_advisory_unlock(77);\nSELECT pg_advisory_unlock(77);",
