@@ -39,7 +39,7 @@ build() {
 }
 
 format() {
-    git ls-files -z 'src/*.[ch]' 'tests/*.[ch]' | xargs -0 -r clang-format --dry-run -Werror
+    git ls-files -z 'src/*.[ch]' 'tests/*.[ch]' 'bench/*.[ch]' | xargs -0 -r clang-format --dry-run -Werror
 }
 
 pytest() {

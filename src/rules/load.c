@@ -205,6 +205,38 @@ static void load_relations(struct loader *loader)
     }
 }
 
+/* --- functions --- */
+
+struct function_section {
+    const struct yaml *safe;
+};
+
+static const struct field FUNCTION_FIELDS[] = {
+    {.name = "safe",
+     .type = FIELD_NODE,
+     .at = offsetof(struct function_section, safe),
+     .preset = "",
+     .form = &FORM_OF_NAMES,
+     .help = "functions that change nothing and call nothing that does: a read that calls one may "
+             "run on a replica"},
+};
+
+static void load_functions(struct loader *loader)
+{
+    struct function_section section = {0};
+    struct names names;
+    struct safe_function *safe;
+
+    fields_read(FUNCTION_FIELDS, 1, yaml_child(loader->root, "functions"), "functions", &section,
+                loader->keep, loader->diag);
+    names = load_names(loader, section.safe, "functions.safe");
+    safe = keep_array(loader->keep, names.count + 1, sizeof(*safe));
+    for (unsigned i = 0; i < names.count; i++)
+        safe[i].name = split_name(loader, names.at[i], &safe[i].schema);
+    loader->rules->safe = safe;
+    loader->rules->nsafe = names.count;
+}
+
 /* --- cache classes --- */
 
 struct class_section {
@@ -367,6 +399,7 @@ struct rules *rules_load(const struct yaml *root, struct diag *diag)
     compiled->rules.refs = 1;
     load_tier_names(&loader);
     load_relations(&loader);
+    load_functions(&loader);
     load_defaults(&loader);
     load_classes(&loader);
     load_tier_sources(&loader);
@@ -378,6 +411,7 @@ struct rules *rules_load(const struct yaml *root, struct diag *diag)
 
 static const struct form RELATION = {.kind = FORM_MAP, .fields = RELATION_FIELDS, .nfields = 2};
 static const struct form RELATIONS = {.kind = FORM_NAMED, .of = &RELATION};
+static const struct form FUNCTIONS = {.kind = FORM_MAP, .fields = FUNCTION_FIELDS, .nfields = 1};
 static const struct form DEFAULTS = {.kind = FORM_MAP, .fields = DEFAULT_FIELDS, .nfields = 3};
 static const struct form CLASS = {.kind = FORM_MAP,
                                   .fields = CLASS_FIELDS,
@@ -395,6 +429,11 @@ const struct field RULES_SECTIONS[] = {
      .preset = "",
      .form = &FORM_OF_TIERS,
      .help = "the tiers of a statement, and what tells them"},
+    {.name = "functions",
+     .type = FIELD_NODE,
+     .preset = "",
+     .form = &FUNCTIONS,
+     .help = "what the catalog can't tell of functions"},
     {.name = "defaults",
      .type = FIELD_NODE,
      .preset = "",

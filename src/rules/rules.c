@@ -58,6 +58,18 @@ void rules_follow(struct rules *rules, const struct rules *before)
                 rules->tallies[i] = before->tallies[j];
 }
 
+bool rules_safe(const struct rules *rules, const char *schema, const char *name)
+{
+    for (unsigned i = 0; i < rules->nsafe; i++) {
+        const struct safe_function *safe = &rules->safe[i];
+
+        if (strcmp(safe->name, name) == 0 &&
+            (!safe->schema || (schema && strcmp(safe->schema, schema) == 0)))
+            return true;
+    }
+    return false;
+}
+
 uint32_t rules_tier(const struct rules *rules, struct slice name)
 {
     for (unsigned i = 0; i < rules->ntiers; i++)

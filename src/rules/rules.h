@@ -95,6 +95,12 @@ struct tier_user {
     const struct cache_class *cache; /* that keeps it */
 };
 
+/* One of the user's that is said to change nothing, on whatever server it runs. */
+struct safe_function {
+    const char *schema; /* NULL: in any schema */
+    const char *name;
+};
+
 struct rules {
     unsigned refs;
     const struct relation *relations;
@@ -111,6 +117,8 @@ struct rules {
     unsigned noperations;
     const struct cache_class *classes;
     unsigned nclasses;
+    const struct safe_function *safe;
+    unsigned nsafe;
     struct tally *tallies;    /* by operation.index; the one thing that changes */
     enum route reads, writes; /* for what no operation says otherwise */
     enum freshness freshness;
@@ -122,6 +130,9 @@ void rules_unref(struct rules *rules);
 /* NULL where no relation of that name is declared. schema NULL matches any. */
 const struct relation *rules_relation(const struct rules *rules, const char *schema,
                                       const char *name);
+/* Whether a call is of a safe function; schema NULL: by search_path, which a name that the file
+ * gives with a schema does not stand for. */
+bool rules_safe(const struct rules *rules, const char *schema, const char *name);
 /* The bit of a tier by its name; 0 where there is none of that name. */
 uint32_t rules_tier(const struct rules *rules, struct slice name);
 /* True for those requests of an operation that belong in the log, by its share: one in so many. */

@@ -208,7 +208,7 @@ static void look(struct survey *survey, struct slice text, const struct values *
 {
     struct lexer lexer;
     struct token token;
-    unsigned value = 0, nth = 0;
+    unsigned value = 0, nth = 0, count = 0;
     size_t before = 0; /* the length of the text in front of the last comma */
     bool tight = false;
 
@@ -217,6 +217,7 @@ static void look(struct survey *survey, struct slice text, const struct values *
          lexer_next(&lexer, &token)) {
         bool more = token.value && is_more(values, value, &token);
 
+        count++;
         see_token(depth, &token);
         if (token.kind == TOKEN_OPERATOR && token.all.len == 1 && token.all.at[0] == ',')
             before = buf_len(&survey->text);
@@ -233,7 +234,7 @@ static void look(struct survey *survey, struct slice text, const struct values *
         if (!token.value && (token.kind == TOKEN_STRING || token.kind == TOKEN_INTEGER))
             buf_put(&survey->kept, &token.pos, sizeof(token.pos));
     }
-    survey->parsable = token.kind == TOKEN_END && !depth->over;
+    survey->parsable = token.kind == TOKEN_END && !depth->over && count <= SURVEY_TOKENS;
 }
 
 void survey_init(struct survey *survey, struct slice text, const struct values *values)

@@ -7,13 +7,15 @@
 #include "sql/value.h"
 
 enum {
-    SURVEY_DEPTH = 500,      /* over this the tree could be too deep for recursion */
-    SURVEY_TEXT = 2048,      /* the normalised text is cut here */
-    SURVEY_MAX = 1024 * 1024 /* bytes of a text that is still parsed */
+    SURVEY_DEPTH = 500,       /* over this the tree could be too deep for recursion */
+    SURVEY_TEXT = 2048,       /* the normalised text is cut here */
+    SURVEY_MAX = 1024 * 1024, /* bytes of a text that is still parsed */
+    SURVEY_TOKENS = 50000     /* .. and tokens: each costs the parser about a microsecond, and all
+                                 clients wait */
 };
 
 struct survey {
-    bool parsable;     /* short and flat enough */
+    bool parsable;     /* short, flat and of few enough tokens */
     uint64_t repeated; /* bit i: value i is a parameter that the text holds more than once */
     struct buf kept;   /* uint32_t positions of literals that are part of the shape, ascending */
     struct buf text;   /* normalised, with a NUL */

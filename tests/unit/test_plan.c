@@ -775,19 +775,26 @@ static const struct {
      "- primary 1"},
 };
 
-static void judge_askers(void **state)
+static struct settings *load_own(const char *text)
 {
     char path[] = "/tmp/test_plan_XXXXXX";
     int file = mkstemp(path);
     struct diag diag = {0};
     struct settings *own;
 
-    (void)state;
-    assert_true(write(file, OWN_RULES, strlen(OWN_RULES)) == (ssize_t)strlen(OWN_RULES));
+    assert_true(write(file, text, strlen(text)) == (ssize_t)strlen(text));
     close(file);
     own = settings_load(path, &diag);
     unlink(path);
     assert_non_null(own);
+    return own;
+}
+
+static void judge_askers(void **state)
+{
+    struct settings *own = load_own(OWN_RULES);
+
+    (void)state;
     for (size_t i = 0; i < sizeof(ASKERS) / sizeof(*ASKERS); i++) {
         struct request request;
         struct verdict verdict;
@@ -800,6 +807,46 @@ static void judge_askers(void **state)
         if (strcmp(said, ASKERS[i].expected) != 0)
             fail_msg("%s by %s\n  is  %s\n  not %s", ASKERS[i].sql, ASKERS[i].asker.user, said,
                      ASKERS[i].expected);
+        end(&request);
+    }
+    settings_free(own);
+}
+
+/* What the rules call safe is no write, and its answer is not kept. */
+static void trust_safe_functions(void **state)
+{
+    static const char rules[] =
+        "databases: { app: { primary: \"postgresql://a@h/a\" } }\n"
+        "auth: { type: trust }\n"
+        "functions: { safe: [my_vol, public.my_stable, nextval, my_agg] }\n";
+    static const struct {
+        const char *sql, *expected;
+    } rows[] = {
+        {"SELECT my_vol()", "anything - - replica/none user_function -"},
+        {"SELECT public.my_vol()", "anything - - replica/none user_function -"},
+        {"SELECT other.my_vol()", "anything - - replica/none user_function -"},
+        {"SELECT public.my_stable()", "anything - - replica/none user_function -"},
+        {"SELECT my_stable()", "everything - - primary/user_function user_function -"},
+        {"SELECT other.my_stable()", "everything - - primary/user_function user_function -"},
+        {"SELECT my_vol(), random()", "anything - - replica/none user_function -"},
+        {"SELECT my_agg(v) FROM plain", "anything - - replica/none user_function -"},
+        {"SELECT nextval('s')", "anything - - primary/volatile_function user_function -"},
+        {"SELECT pg_catalog.nextval('s')",
+         "read - - primary/volatile_function volatile_function -"},
+        {"UPDATE plain SET v = my_vol()", "write - - primary/write write -"},
+    };
+    struct settings *own = load_own(rules);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct request request;
+        struct buf out = {0};
+
+        begin(&request, own->rules, catalog, rows[i].sql);
+        put_verdict(&request, &ASKER, &out);
+        if (strcmp((const char *)out.at, rows[i].expected) != 0)
+            fail_msg("%s\n  is  %s", rows[i].sql, (const char *)out.at);
+        buf_clear(&out);
         end(&request);
     }
     settings_free(own);
@@ -872,11 +919,17 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(judge_all),      cmocka_unit_test(expand_all),
-        cmocka_unit_test(hold_always),    cmocka_unit_test(judge_parameters),
-        cmocka_unit_test(find_alone),     cmocka_unit_test(refuse_many_values),
-        cmocka_unit_test(judge_askers),   cmocka_unit_test(describe),
-        cmocka_unit_test(outlive_owners), cmocka_unit_test(fear_loose_types),
+        cmocka_unit_test(judge_all),
+        cmocka_unit_test(expand_all),
+        cmocka_unit_test(hold_always),
+        cmocka_unit_test(judge_parameters),
+        cmocka_unit_test(find_alone),
+        cmocka_unit_test(refuse_many_values),
+        cmocka_unit_test(judge_askers),
+        cmocka_unit_test(describe),
+        cmocka_unit_test(outlive_owners),
+        cmocka_unit_test(fear_loose_types),
+        cmocka_unit_test(trust_safe_functions),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
