@@ -56,6 +56,10 @@ void plan_effects_within(struct plan *plan, const struct shape *shape, bool poli
 void plan_expand(struct plan *plan);
 /* resolve.c: the refs against the catalog. */
 void plan_resolve(struct plan *plan);
+/* Which of a row's values an INSERT or UPDATE gives for a column, GIVEN_NONE where it gives none,
+ * GIVEN_SOMEHOW where it may give one that is not known. */
+enum { GIVEN_NONE = -1, GIVEN_SOMEHOW = -2 };
+int plan_given_at(const struct plan *plan, const struct shape_ref *ref, const char *column);
 /* tier.c: finds where the tier is told; then, of a request, its tiers as bits, 0 where they are not
  * known. */
 void plan_tier_sources(struct plan *plan);

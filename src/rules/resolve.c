@@ -209,7 +209,7 @@ static void take_given(struct plan *plan, const struct shape_ref *ref, unsigned 
     }
     values = keep_array(plan_memory(plan)->keep, ref->nrows, sizeof(*values));
     for (unsigned row = 0; row < ref->nrows; row++) {
-        values[row] = ref->given[row * ref->ncolumns + column];
+        values[row] = ref->given[row * ref->width + column];
         if (values[row] == GIVEN_UNKNOWN)
             values[row] = uncast(ref, row, column, dim->type);
     }
@@ -217,13 +217,27 @@ static void take_given(struct plan *plan, const struct shape_ref *ref, unsigned 
     dim->nvalues = ref->nrows;
 }
 
-/* Which column of the list gives the dimension, -1 where none does. */
-static int column_index(const struct shape_ref *ref, const char *name)
+/* Without a list of columns the values are of the first ones of the relation that is named, be it a
+ * part of another one. */
+static int given_by_place(const struct plan *plan, const struct shape_ref *ref, const char *name)
 {
+    const struct catalog_relation *named =
+        plan->catalog ? catalog_relation(plan->catalog, ref->schema, ref->name) : NULL;
+    const struct catalog_column *column = named ? catalog_column(named, name) : NULL;
+
+    if (!column || column->place < 0 || ref->width == 0)
+        return GIVEN_SOMEHOW;
+    return (unsigned)column->place < ref->width ? column->place : GIVEN_NONE;
+}
+
+int plan_given_at(const struct plan *plan, const struct shape_ref *ref, const char *name)
+{
+    if (ref->positional)
+        return given_by_place(plan, ref, name);
     for (unsigned i = 0; i < ref->ncolumns; i++)
         if (strcmp(ref->columns[i], name) == 0)
             return (int)i;
-    return -1;
+    return GIVEN_NONE;
 }
 
 static void resolve_given(struct plan *plan, struct plan_ref *ref,
@@ -236,11 +250,10 @@ static void resolve_given(struct plan *plan, struct plan_ref *ref,
         const char *name = ref->relation->dimensions[i];
         const struct catalog_column *column = catalog_column(found, name);
         bool computed = column && column->generated && ref->ref->use == REF_UPDATE;
-        int at = ref->ref->positional ? -1 : column_index(ref->ref, name);
+        int at = plan_given_at(plan, ref->ref, name);
         struct plan_dim dim = dim_of(ref, found, i);
 
-        if (ref->ref->positional || computed) {
-            /* Without a list the columns' order in the table would be needed. */
+        if (at == GIVEN_SOMEHOW || computed) {
             dim.values = NOT_KNOWN;
             dim.nvalues = 1;
         } else if (at >= 0) {

@@ -21,17 +21,15 @@ static bool add_given(struct plan *plan, struct tier_values *source, const struc
                       const char *column)
 {
     int16_t *values;
+    int at = plan_given_at(plan, ref, column);
 
-    for (unsigned i = 0; i < ref->ncolumns; i++) {
-        if (strcmp(ref->columns[i], column) != 0 || ref->nrows == 0 || ref->positional)
-            continue;
-        values = keep_array(plan_memory(plan)->keep, ref->nrows, sizeof(*values));
-        for (unsigned row = 0; row < ref->nrows; row++)
-            values[row] = ref->given[row * ref->ncolumns + i];
-        *source = (struct tier_values){.values = values, .nvalues = ref->nrows};
-        return true;
-    }
-    return false;
+    if (at < 0 || ref->nrows == 0)
+        return false;
+    values = keep_array(plan_memory(plan)->keep, ref->nrows, sizeof(*values));
+    for (unsigned row = 0; row < ref->nrows; row++)
+        values[row] = ref->given[row * ref->width + (unsigned)at];
+    *source = (struct tier_values){.values = values, .nvalues = ref->nrows};
+    return true;
 }
 
 static bool reads_column(const struct shape *shape, const struct shape_ref *ref, const char *column)

@@ -8,7 +8,7 @@ struct giving {
     struct buf columns; /* const char * */
     struct buf given;   /* int16_t */
     struct buf casts;   /* struct shape_given */
-    unsigned rows;
+    unsigned rows, width;
 };
 
 static bool is_null(const PgQuery__Node *node)
@@ -60,6 +60,7 @@ static void settle(struct analysis *a, struct giving *giving, int index)
 
         ref->ncolumns = columns;
         ref->nrows = giving->rows;
+        ref->width = giving->width;
         ref->columns = arena_copy(arena, buf_slice(&giving->columns).at, columns, sizeof(char *));
         ref->given = arena_copy(arena, buf_slice(&giving->given).at,
                                 buf_len(&giving->given) / sizeof(int16_t), sizeof(int16_t));
@@ -97,30 +98,43 @@ static void give_sets(struct analysis *a, PgQuery__Node **targets, size_t count,
         }
         give_column(a, &giving, target->name);
         give(a, &giving, target->n_indirection ? NULL : value, (unsigned)i);
+        giving.width++;
     }
     giving.rows = 1;
     settle(a, &giving, index);
 }
 
-static bool has_indirection(const PgQuery__Node *target)
+static const PgQuery__List *list_of(const PgQuery__Node *node)
 {
-    return target->res_target->n_indirection > 0;
+    return node->node_case == NODE(LIST) ? node->list : NULL;
 }
 
-/* The rows of VALUES in the order of the columns; what isn't given is unknown. */
+/* The rows of VALUES in the order of the columns, or of the table's (NULL); what isn't given is
+ * unknown. */
 static void give_rows(struct analysis *a, struct giving *giving, PgQuery__Node **columns,
-                      size_t count, PgQuery__Node **rows, size_t nrows, bool ignored)
+                      PgQuery__Node **rows, size_t nrows, bool ignored)
 {
     for (size_t row = 0; row < nrows; row++) {
-        const PgQuery__List *list = rows[row]->node_case == NODE(LIST) ? rows[row]->list : NULL;
+        const PgQuery__List *list = list_of(rows[row]);
 
-        for (size_t i = 0; i < count; i++) {
-            bool known = list && i < list->n_items && !has_indirection(columns[i]) && !ignored;
+        for (unsigned i = 0; i < giving->width; i++) {
+            bool whole = !columns || columns[i]->res_target->n_indirection == 0;
+            bool known = list && i < list->n_items && whole && !ignored;
 
-            give(a, giving, known ? list->items[i] : NULL, (unsigned)i);
+            give(a, giving, known ? list->items[i] : NULL, i);
         }
         giving->rows++;
     }
+}
+
+/* Values of a row: as many as there are columns, or as stand in the first one. */
+static unsigned width_of(size_t count, PgQuery__Node **rows, size_t nrows)
+{
+    const PgQuery__List *first = nrows ? list_of(rows[0]) : NULL;
+
+    if (count)
+        return (unsigned)count;
+    return first && first->n_items <= MAX_GIVEN ? (unsigned)first->n_items : 0;
 }
 
 static void give_insert(struct analysis *a, PgQuery__Node **columns, size_t count,
@@ -139,8 +153,11 @@ static void give_insert(struct analysis *a, PgQuery__Node **columns, size_t coun
         }
         give_column(a, &giving, columns[i]->res_target->name);
     }
-    if (count && nrows && count * nrows <= MAX_GIVEN)
-        give_rows(a, &giving, columns, count, rows, nrows, ignored);
+    giving.width = width_of(count, rows, nrows);
+    if (giving.width && giving.width * nrows <= MAX_GIVEN)
+        give_rows(a, &giving, count ? columns : NULL, rows, nrows, ignored);
+    else
+        giving.width = (unsigned)count;
     settle(a, &giving, index);
 }
 
@@ -157,7 +174,7 @@ static unsigned key_values(const struct shape_ref *insert, const char *column, c
         return 0;
     *cast = NULL;
     for (unsigned row = 0; row < insert->nrows; row++) {
-        int16_t value = insert->given[row * insert->ncolumns + at];
+        int16_t value = insert->given[row * insert->width + at];
 
         for (unsigned i = 0; i < insert->ncasts && value == GIVEN_UNKNOWN; i++) {
             const struct shape_given *behind = &insert->casts[i];

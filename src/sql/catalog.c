@@ -12,7 +12,7 @@
 /* Valid on PostgreSQL 13 to 17. The first of seven fields says what a row is:
  *
  *     r  schema, name, oid, relkind, relpersistence, marks     a relation
- *     c  oid of its relation, name, type, marks                a column; of no type where it may
+ *     c  oid of its relation, name, type, marks, number        a column; of no type where it may
  *                                                              not be a dimension
  *     i  oid, oid of its parent                             inheritance, partitions
  *     d  oid, oid of what follows it, column, marks         a column of a foreign key that cascades
@@ -131,7 +131,7 @@ const char CATALOG_QUERY[] =
     " AND x.indimmediate AND x.indisvalid AND x.indpred IS NULL AND x.indexprs IS NULL"
     " AND x.indnkeyatts = 1 AND x.indkey[0] = a.attnum AND o.oid < 16384) THEN 'u' ELSE '' END ||"
     " CASE WHEN a.attgenerated <> '' THEN 'g' ELSE '' END ||"
-    " CASE WHEN a.atthasdef OR a.attidentity <> '' THEN 'd' ELSE '' END, NULL, NULL"
+    " CASE WHEN a.atthasdef OR a.attidentity <> '' THEN 'd' ELSE '' END, a.attnum::text, NULL"
     " FROM pg_catalog.pg_attribute a JOIN rel c ON c.oid = a.attrelid"
     " LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation"
     " WHERE a.attnum > 0 AND NOT a.attisdropped"
@@ -177,6 +177,7 @@ enum { FIELDS = 7 };
 
 struct raw_column {
     uint32_t oid; /* of its relation */
+    uint32_t number; /* 0: not known */
     struct catalog_column column;
 };
 
@@ -263,7 +264,7 @@ static bool add_relation(struct catalog *catalog, const struct slice *fields)
 
 static bool add_column(struct catalog *catalog, const struct slice *fields)
 {
-    struct raw_column raw;
+    struct raw_column raw = {0};
     char *type;
 
     if (!read_oid(fields[1], &raw.oid) || !fields[2].at || !fields[3].at || !fields[4].at)
@@ -276,6 +277,8 @@ static bool add_column(struct catalog *catalog, const struct slice *fields)
         .has_default = has_mark(fields[4], 'd'),
     };
     mem_free(type);
+    if (fields[5].at && !read_oid(fields[5], &raw.number))
+        return false;
     raw.column.unique = raw.column.type != TYPE_NONE && has_mark(fields[4], 'u');
     buf_put(&catalog->columns, &raw, sizeof(raw));
     return true;
@@ -470,6 +473,19 @@ static int compare_columns(const void *a, const void *b)
     return strcmp(left->column.name, right->column.name);
 }
 
+/* Numbers have gaps where columns were dropped. */
+static int place_of(const struct raw_column *raw, const struct raw_column *all, size_t count)
+{
+    int place = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (!all[i].number)
+            return -1;
+        place += all[i].number < raw->number;
+    }
+    return place;
+}
+
 /* The columns of one relation stand side by side in the order of their oids. */
 static void give_columns(struct catalog *catalog, struct catalog_relation *relation,
                          const struct raw_column *raw, size_t count)
@@ -490,8 +506,10 @@ static void give_columns(struct catalog *catalog, struct catalog_relation *relat
     if (end == low || relation->oid == 0)
         return;
     columns = arena_take(&catalog->arena, (end - low) * sizeof(*columns));
-    for (size_t i = low; i < end; i++)
+    for (size_t i = low; i < end; i++) {
         columns[i - low] = raw[i].column;
+        columns[i - low].place = place_of(&raw[i], raw + low, end - low);
+    }
     relation->columns = columns;
     relation->ncolumns = (unsigned)(end - low);
 }

@@ -14,6 +14,7 @@ struct catalog_column {
     bool unique;          /* alone a full, immediate, valid, non-partial unique index */
     bool generated;
     bool has_default; /* a default or identity makes it up where it is not given */
+    int place;        /* among its table's columns, from 0; -1: not known */
 };
 
 struct catalog_relation;

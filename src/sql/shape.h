@@ -96,12 +96,15 @@ struct shape_ref {
                                      CONFLICT (key) DO UPDATE: key = what the INSERT gives for it */
     unsigned npins;
     /* INSERT: the columns given and, row by row, their values; UPDATE: the columns set, one row.
-     * given[row * ncolumns + column] is a value index or GIVEN_x. An INSERT without a column list
-     * has `positional`; INSERT .. SELECT has nrows 0. */
+     * given[row * width + column] is a value index or GIVEN_x. An INSERT without a column list
+     * has `positional`: its values are of the table's columns in their order. INSERT .. SELECT has
+     * nrows 0. */
     const char *const *columns;
     unsigned ncolumns, nrows;
+    unsigned width; /* values of a row: ncolumns, or where they are positional how many there are */
     const int16_t *given;
-    bool positional; /* ncolumns is 0 then, nrows the number of rows */
+    bool positional; /* ncolumns is 0 then, nrows the number of rows; with a width of 0 none of
+                        their values is known */
     const struct shape_given *casts;
     unsigned ncasts;
 };

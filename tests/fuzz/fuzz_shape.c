@@ -25,7 +25,8 @@ static void check_ref(const struct shape *shape, const struct shape_ref *ref)
             require(ref->pins[i].values[k] >= 0 && ref->pins[i].values[k] < VALUES_MAX &&
                     (unsigned)ref->pins[i].values[k] < shape->nvalues);
     }
-    for (unsigned i = 0; i < ref->ncolumns * ref->nrows; i++)
+    require(ref->positional || ref->width == ref->ncolumns);
+    for (unsigned i = 0; i < ref->width * ref->nrows; i++)
         require(ref->given[i] >= GIVEN_NULL && ref->given[i] < VALUES_MAX);
     require(ref->use == REF_READ || shape->writes);
 }
@@ -77,7 +78,7 @@ static void with_others(struct buf *out, struct slice text, const char *literal)
 static bool same_pins(const struct shape_ref *a, const struct shape_ref *b)
 {
     if (a->npins != b->npins || a->use != b->use || a->nrows != b->nrows ||
-        a->ncolumns != b->ncolumns || a->locked != b->locked || strcmp(a->name, b->name) != 0)
+        a->ncolumns != b->ncolumns || a->width != b->width || a->locked != b->locked || strcmp(a->name, b->name) != 0)
         return false;
     for (unsigned i = 0; i < a->npins; i++) {
         if (a->pins[i].nvalues != b->pins[i].nvalues ||

@@ -11,6 +11,9 @@ CREATE TABLE shop (id int PRIMARY KEY, name text);
 CREATE TABLE sale (id int NOT NULL, shop_id int, amount int, at int NOT NULL DEFAULT 1) PARTITION BY LIST (at);
 CREATE TABLE sale_1 PARTITION OF sale FOR VALUES IN (1);
 CREATE TABLE sale_2 PARTITION OF sale FOR VALUES IN (2);
+CREATE TABLE sale_3 (old int, at int NOT NULL DEFAULT 3, amount int, shop_id int, id int NOT NULL);
+ALTER TABLE sale_3 DROP COLUMN old;
+ALTER TABLE sale ATTACH PARTITION sale_3 FOR VALUES IN (3);
 ALTER TABLE sale ADD FOREIGN KEY (shop_id) REFERENCES shop ON DELETE CASCADE;
 CREATE TABLE note (id int PRIMARY KEY, text text);
 CREATE TABLE long_note (extra text) INHERITS (note);
@@ -29,7 +32,7 @@ ALTER TABLE owned_by ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY mine ON owned_by USING (owner = CURRENT_USER);
 CREATE MATERIALIZED VIEW totals AS SELECT shop_id, sum(amount) FROM sale GROUP BY 1;
 GRANT SELECT ON totals TO app_trust;
-GRANT ALL ON shop, sale, sale_1, sale_2, note, long_note, shop_sales, big_shops, notes, secret, pass, owned_by TO app_trust;
+GRANT ALL ON shop, sale, sale_1, sale_2, sale_3, note, long_note, shop_sales, big_shops, notes, secret, pass, owned_by TO app_trust;
 INSERT INTO shop VALUES (1, 'one'), (2, 'two'), (3, 'three');
 INSERT INTO sale SELECT i, 1 + i % 2, i, 1 + i % 2 FROM generate_series(1, 10) i;
 INSERT INTO note VALUES (1, 'a');
@@ -94,6 +97,10 @@ def is_kept(proxy, c, sql):
     ("SELECT count(*) FROM shop_sales", "INSERT INTO sale VALUES (20, 1, 7)", True),
     ("SELECT count(*) FROM big_shops", "UPDATE sale_2 SET amount = amount + 100 WHERE id = 1", True),
     ("SELECT count(*) FROM big_shops", "UPDATE note SET text = 'z' WHERE id = 1", False),
+    ("SELECT count(*) FROM sale WHERE id = 31", "INSERT INTO sale_3 VALUES (3, 31, 1, 32)", False),
+    ("SELECT count(*) FROM sale WHERE id = 31", "INSERT INTO sale_3 VALUES (3, 5, 1, 31)", True),
+    ("SELECT count(*) FROM sale WHERE id = 33", "INSERT INTO sale VALUES (34, 1, 33, 3)", False),
+    ("SELECT count(*) FROM sale WHERE id = 33", "INSERT INTO sale VALUES (33, 1, 5, 3)", True),
     ("SELECT text FROM note WHERE id = 1", "UPDATE notes SET text = text || '?' WHERE id = 1", True),
     ("SELECT name FROM shop WHERE id = 1", "UPDATE notes SET text = 'w' WHERE id = 1", False),
     ("SELECT count(*) FROM sale", "DELETE FROM shop WHERE id = 2", True),

@@ -18,7 +18,7 @@ static struct values values; /* of the text that is described */
 
 static void put_given(struct buf *out, const struct shape_ref *ref, unsigned row, unsigned column)
 {
-    int16_t given = ref->given[row * ref->ncolumns + column];
+    int16_t given = ref->given[row * ref->width + column];
 
     for (unsigned i = 0; i < ref->ncasts; i++) {
         if (ref->casts[i].row == row && ref->casts[i].column == column) {
@@ -39,13 +39,12 @@ static void put_columns(struct buf *out, const struct shape_ref *ref)
 {
     if (ref->positional)
         buf_printf(out, "(*%u)", ref->nrows);
-    if (ref->ncolumns == 0)
-        return;
     for (unsigned i = 0; i < ref->ncolumns; i++)
-        buf_printf(out, "%s%s", i ? "," : "(", ref->columns[i]);
-    buf_printf(out, ")");
+        buf_printf(out, "%s%s%s", i ? "," : "(", ref->columns[i], i + 1 < ref->ncolumns ? "" : ")");
+    if (ref->width == 0)
+        return;
     for (unsigned row = 0; row < ref->nrows; row++) {
-        for (unsigned i = 0; i < ref->ncolumns; i++) {
+        for (unsigned i = 0; i < ref->width; i++) {
             buf_printf(out, "%s", i ? "," : row ? "|" : "[");
             put_given(out, ref, row, i);
         }
