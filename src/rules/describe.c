@@ -198,7 +198,7 @@ static void put_passed(const struct plan *plan, const struct values *values,
                        const struct asker *asker, const struct operation *operation,
                        struct buf *out)
 {
-    enum mismatch why = match_shape(operation->match, plan->shape);
+    enum mismatch why = match_shape(operation->match, plan);
     enum tier_source from;
 
     if (why == MATCHES)

@@ -60,13 +60,13 @@ static bool uses(enum statement_kind kind, enum ref_use use)
     }
 }
 
-static bool pins(const struct shape_ref *ref, struct names columns)
+static bool pins(const struct plan_ref *ref, struct names columns)
 {
     for (unsigned i = 0; i < columns.count; i++) {
         bool found = false;
 
-        for (unsigned j = 0; j < ref->npins && !found; j++)
-            found = strcmp(ref->pins[j].column, columns.at[i]) == 0;
+        for (unsigned j = 0; j < ref->nknown && !found; j++)
+            found = strcmp(ref->known[j].column, columns.at[i]) == 0;
         if (!found)
             return false;
     }
@@ -80,21 +80,24 @@ static bool sets(const struct shape_ref *ref, struct names columns)
     return has_all((struct names){ref->columns, ref->ncolumns}, columns);
 }
 
-static enum mismatch match_ref(const struct operation_match *match, const struct shape_ref *ref,
+static enum mismatch match_ref(const struct operation_match *match, const struct plan_ref *found,
                                unsigned statement, enum statement_kind kind)
 {
+    const struct shape_ref *ref = found->ref;
+
     if (ref->statement != statement || !uses(kind, ref->use) ||
         (match->relation && !names_relation(ref, match->relation)))
         return MISMATCH_RELATION;
-    if (!pins(ref, match->where))
+    if (!pins(found, match->where))
         return MISMATCH_WHERE;
     return sets(ref, match->sets) ? MATCHES : MISMATCH_SETS;
 }
 
 /* How far the best of its occurrences comes. */
-static enum mismatch match_statement(const struct operation_match *match, const struct shape *shape,
+static enum mismatch match_statement(const struct operation_match *match, const struct plan *plan,
                                      unsigned statement)
 {
+    const struct shape *shape = plan->shape;
     enum statement_kind kind = shape->statements[statement];
     enum mismatch best = MISMATCH_RELATION;
 
@@ -103,7 +106,7 @@ static enum mismatch match_statement(const struct operation_match *match, const 
     if (!match->relation && match->where.count == 0 && match->sets.count == 0)
         return MATCHES;
     for (unsigned i = 0; i < shape->nrefs; i++) {
-        enum mismatch found = match_ref(match, &shape->refs[i], statement, kind);
+        enum mismatch found = match_ref(match, &plan->refs[i], statement, kind);
 
         if (found > best)
             best = found;
@@ -128,12 +131,13 @@ static bool takes_path(const struct shape *shape, const char *column, const char
     return false;
 }
 
-enum mismatch match_shape(const struct operation_match *match, const struct shape *shape)
+enum mismatch match_shape(const struct operation_match *match, const struct plan *plan)
 {
+    const struct shape *shape = plan->shape;
     enum mismatch best = MISMATCH_STATEMENT;
 
     for (unsigned i = 0; i < shape->nstatements && best < MATCHES; i++) {
-        enum mismatch found = match_statement(match, shape, i);
+        enum mismatch found = match_statement(match, plan, i);
 
         if (found > best)
             best = found;

@@ -54,10 +54,11 @@ enum mismatch {
 const char *mismatch_text(enum mismatch mismatch);
 
 struct asker;
+struct plan;
 
-/* MATCHES where a shape may be named by it, the tiers and the asker still to be looked at. An
- * INSERT without a column list sets every column. */
-enum mismatch match_shape(const struct operation_match *match, const struct shape *shape);
+/* MATCHES where the plan's shape may be named by it, the tiers and the asker still to be looked at.
+ * An INSERT without a column list sets every column. */
+enum mismatch match_shape(const struct operation_match *match, const struct plan *plan);
 /* The rest. `tiers` is 0 where they are not known. */
 enum mismatch match_asker(const struct operation_match *match, uint32_t tiers,
                           const struct asker *asker);

@@ -54,7 +54,7 @@ static void choose_candidates(struct plan *plan)
 
     memory->candidates = keep_array(memory->keep, rules->noperations + 1, sizeof(void *));
     for (unsigned i = 0; i < rules->noperations; i++)
-        if (match_shape(rules->operations[i].match, plan->shape) == MATCHES) {
+        if (match_shape(rules->operations[i].match, plan) == MATCHES) {
             memory->candidates[memory->ncandidates++] = &rules->operations[i];
             memory->minds_tier |= minds_tier(&rules->operations[i]);
         }

@@ -66,7 +66,10 @@ struct plan_ref {
     const struct relation *relation; /* NULL: not declared, or not proved to be what it says */
     uint64_t id;                     /* names the relation: a hash of schema.name */
     bool certain; /* the catalog shows an ordinary table, so that `id` is all there is to it */
-    const struct plan_dim *pins; /* READ, UPDATE, DELETE: declared dimensions pinned by WHERE */
+    const struct shape_pin *known; /* all that pins it: those of `ref`, and what the catalog tells
+                                      of columns that are not qualified or equal to others */
+    unsigned nknown;
+    const struct plan_dim *pins; /* READ, UPDATE, DELETE: declared dimensions pinned by those */
     unsigned npins;
     const struct plan_dim *given; /* INSERT: a dimension's values row by row; UPDATE: dimensions
                                      that SET assigns. A dimension not in it: INSERT leaves it

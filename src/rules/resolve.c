@@ -41,7 +41,7 @@ static uint64_t name_relation(const char *schema, const char *name)
     return hash_join(hash_slice(slice_text(schema ? schema : "")), hash_slice(slice_text(name)));
 }
 
-static int dimension_of(const struct relation *relation, const char *column)
+int plan_dimension(const struct relation *relation, const char *column)
 {
     for (unsigned i = 0; i < relation->ndimensions; i++)
         if (strcmp(relation->dimensions[i], column) == 0)
@@ -49,22 +49,8 @@ static int dimension_of(const struct relation *relation, const char *column)
     return -1;
 }
 
-static bool is_integer(enum value_type type)
-{
-    return type == TYPE_INT2 || type == TYPE_INT4 || type == TYPE_INT8;
-}
-
-/* Integers of all widths compare by value; a value of any other type must be cast to the column's.
- */
-static bool cast_agrees(const char *cast, enum value_type type)
-{
-    enum value_type to = cast ? value_type_named(cast) : type;
-
-    return to == type || (is_integer(to) && is_integer(type));
-}
-
-static struct plan_dim dim_of(const struct plan_ref *ref, const struct catalog_relation *found,
-                              unsigned dimension)
+struct plan_dim plan_dim_of(const struct plan_ref *ref, const struct catalog_relation *found,
+                            unsigned dimension)
 {
     const struct catalog_column *column =
         catalog_column(found, ref->relation->dimensions[dimension]);
@@ -75,112 +61,9 @@ static struct plan_dim dim_of(const struct plan_ref *ref, const struct catalog_r
                                  column && column->unique && ref->relation->unique[dimension]};
 }
 
-/* A column of an occurrence, pinned; `type` is the column's. */
-struct found_pin {
-    unsigned ref;
-    const char *column;
-    enum value_type type;
-    const struct shape_pin *pin;
-};
-
-enum { FOUND_MAX = 512 };
-
-struct found_pins {
-    struct found_pin at[FOUND_MAX];
-    unsigned count;
-};
-
-static const struct catalog_column *column_of(const struct plan *plan, unsigned ref,
-                                              const char *column)
+const struct catalog_relation *plan_named(const struct plan *plan, const struct shape_ref *ref)
 {
-    const struct plan_ref *of = &plan->refs[ref];
-
-    return of->certain ? catalog_column(of->table, column) : NULL;
-}
-
-static void find_pins_of(const struct plan *plan, unsigned index, struct found_pins *pins)
-{
-    const struct shape_ref *ref = plan->refs[index].ref;
-
-    for (unsigned i = 0; i < ref->npins && pins->count < FOUND_MAX; i++) {
-        const struct catalog_column *column = column_of(plan, index, ref->pins[i].column);
-
-        if (column && column->type != TYPE_NONE && cast_agrees(ref->pins[i].cast, column->type))
-            pins->at[pins->count++] =
-                (struct found_pin){index, column->name, column->type, &ref->pins[i]};
-    }
-}
-
-static bool has_pin(const struct found_pins *pins, const struct found_pin *pin)
-{
-    for (unsigned i = 0; i < pins->count; i++)
-        if (pins->at[i].ref == pin->ref && pins->at[i].pin == pin->pin &&
-            strcmp(pins->at[i].column, pin->column) == 0)
-            return true;
-    return false;
-}
-
-/* What pins a column pins those that are equal to it, where the types compare alike. */
-static void carry(const struct plan *plan, const struct shape_equal *equal, struct found_pins *pins)
-{
-    const struct catalog_column *column = column_of(plan, equal->ref, equal->column);
-    unsigned count = pins->count;
-
-    for (unsigned i = 0; column && i < count && pins->count < FOUND_MAX; i++) {
-        struct found_pin pin = pins->at[i];
-
-        if (pin.ref != equal->source || strcmp(pin.column, equal->other) != 0 ||
-            !(pin.type == column->type || (is_integer(pin.type) && is_integer(column->type))))
-            continue;
-        pin.ref = equal->ref;
-        pin.column = column->name;
-        if (!has_pin(pins, &pin))
-            pins->at[pins->count++] = pin;
-    }
-}
-
-/* Each turn carries over one more equality of a chain. */
-static void find_pins(const struct plan *plan, struct found_pins *pins)
-{
-    const struct shape *shape = plan->shape;
-    unsigned before = 0;
-
-    pins->count = 0;
-    for (unsigned i = 0; i < shape->nrefs; i++)
-        find_pins_of(plan, i, pins);
-    while (pins->count > before && shape->nequals) {
-        before = pins->count;
-        for (unsigned i = 0; i < shape->nequals; i++)
-            carry(plan, &shape->equals[i], pins);
-    }
-}
-
-static void resolve_pins(struct plan *plan, unsigned index, const struct found_pins *found)
-{
-    struct plan_ref *ref = &plan->refs[index];
-    struct plan_dim *pins;
-    unsigned own = 0;
-
-    for (unsigned i = 0; i < found->count; i++)
-        own += found->at[i].ref == index;
-    if (own == 0)
-        return;
-    pins = keep_array(plan_memory(plan)->keep, own, sizeof(*pins));
-    ref->pins = pins;
-    for (unsigned i = 0; i < found->count; i++) {
-        const struct found_pin *pin = &found->at[i];
-        int dimension = pin->ref == index ? dimension_of(ref->relation, pin->column) : -1;
-        struct plan_dim dim;
-
-        if (dimension < 0)
-            continue;
-        dim = dim_of(ref, ref->table, (unsigned)dimension);
-        dim.type = pin->type;
-        dim.values = pin->pin->values;
-        dim.nvalues = pin->pin->nvalues;
-        dim.array = pin->pin->array;
-        pins[ref->npins++] = dim;
-    }
+    return plan->catalog ? catalog_relation(plan->catalog, ref->schema, ref->name) : NULL;
 }
 
 static const int16_t NOT_KNOWN[] = {GIVEN_UNKNOWN};
@@ -221,9 +104,8 @@ static void take_given(struct plan *plan, const struct shape_ref *ref, unsigned 
  * part of another one. */
 static int given_by_place(const struct plan *plan, const struct shape_ref *ref, const char *name)
 {
-    const struct catalog_relation *named =
-        plan->catalog ? catalog_relation(plan->catalog, ref->schema, ref->name) : NULL;
-    const struct catalog_column *column = named ? catalog_column(named, name) : NULL;
+    const struct catalog_relation *relation = plan_named(plan, ref);
+    const struct catalog_column *column = relation ? catalog_column(relation, name) : NULL;
 
     if (!column || column->place < 0 || ref->width == 0)
         return GIVEN_SOMEHOW;
@@ -251,7 +133,7 @@ static void resolve_given(struct plan *plan, struct plan_ref *ref,
         const struct catalog_column *column = catalog_column(found, name);
         bool computed = column && column->generated && ref->ref->use == REF_UPDATE;
         int at = plan_given_at(plan, ref->ref, name);
-        struct plan_dim dim = dim_of(ref, found, i);
+        struct plan_dim dim = plan_dim_of(ref, found, i);
 
         if (at == GIVEN_SOMEHOW || computed) {
             dim.values = NOT_KNOWN;
@@ -339,16 +221,7 @@ static void resolve_ref(struct plan *plan, struct plan_ref *ref)
 
 void plan_resolve(struct plan *plan)
 {
-    const struct shape *shape = plan->shape;
-    struct found_pins pins;
-
     for (unsigned i = 0; i < plan->nrefs; i++)
         resolve_ref(plan, &plan->refs[i]);
-    find_pins(plan, &pins);
-    for (unsigned i = 0; i < shape->nrefs; i++) {
-        enum ref_use use = shape->refs[i].use;
-
-        if (plan->refs[i].relation && (use == REF_READ || use == REF_UPDATE || use == REF_DELETE))
-            resolve_pins(plan, i, &pins);
-    }
+    plan_pins(plan);
 }

@@ -6,14 +6,16 @@
 
 enum { TIER_NAME_MAX = 64 };
 
-static bool add_pin(struct tier_values *source, const struct shape_ref *ref, const char *column)
+static bool add_pin(struct tier_values *source, const struct plan_ref *ref, const char *column)
 {
-    for (unsigned i = 0; i < ref->npins; i++)
-        if (strcmp(ref->pins[i].column, column) == 0) {
-            *source =
-                (struct tier_values){ref->pins[i].values, ref->pins[i].nvalues, ref->pins[i].array};
+    for (unsigned i = 0; i < ref->nknown; i++) {
+        const struct shape_pin *pin = &ref->known[i];
+
+        if (strcmp(pin->column, column) == 0) {
+            *source = (struct tier_values){pin->values, pin->nvalues, pin->array};
             return true;
         }
+    }
     return false;
 }
 
@@ -83,7 +85,7 @@ void plan_tier_sources(struct plan *plan)
         if (strcmp(ref->name, plan->rules->tier_relation) != 0)
             continue;
         /* An occurrence that tells no tier is a source without values: not known. */
-        if (!add_pin(source, ref, column))
+        if (!add_pin(source, &plan->refs[i], column))
             add_given(plan, source, ref, column);
         memory->ntiers++;
     }

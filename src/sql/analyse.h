@@ -15,6 +15,7 @@ struct entry {
     const char *schema; /* NULL where the alias hides it */
     const char *name;   /* by which columns are qualified; NULL where they cannot be */
     int ref;            /* -1: not an occurrence of a relation */
+    bool renamed;       /* its columns may have other names here than in the relation */
 };
 
 /* One level of query: what its names mean. */

@@ -25,7 +25,7 @@ struct entry *level_entry(const struct level *level, unsigned i)
 
 static void add_entry(struct analysis *a, const char *schema, const char *name, int ref)
 {
-    struct entry entry = {schema, name && *name ? name : NULL, ref};
+    struct entry entry = {schema, name && *name ? name : NULL, ref, false};
 
     buf_put(&a->level->entries, &entry, sizeof(entry));
 }
@@ -157,10 +157,12 @@ static void from_sample(struct analysis *a, PgQuery__RangeTableSample *sample)
     analyse_expr(a, sample->repeatable);
 }
 
-static void hide(struct analysis *a, unsigned from)
+static void hide(struct analysis *a, unsigned from, bool renamed)
 {
-    for (unsigned i = from; i < level_count(a->level); i++)
+    for (unsigned i = from; i < level_count(a->level); i++) {
         level_entry(a->level, i)->name = NULL;
+        level_entry(a->level, i)->renamed |= renamed;
+    }
 }
 
 /* A condition in ON holds for all rows of an inner join's sides; of an outer join only for the side
@@ -198,7 +200,7 @@ static void from_join(struct analysis *a, PgQuery__JoinExpr *join)
             facts_column(a->facts, name);
     }
     if (join->alias)
-        hide(a, left);
+        hide(a, left, join->alias->n_colnames > 0);
 }
 
 static void from_item(struct analysis *a, PgQuery__Node *node)

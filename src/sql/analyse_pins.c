@@ -1,7 +1,9 @@
 /* Finds column = value in the conditions that hold for every row an entry contributes: top-level
- * ANDs only. It refuses to guess to which entry an unqualified column belongs where there are
- * several. */
+ * ANDs only. To which of several entries an unqualified column belongs is for the catalog to
+ * say. */
 #include "sql/analyse.h"
+
+enum { MAX_LOOSE_REFS = 16 };
 
 struct column {
     const char *schema, *table, *name; /* NULL where not given */
@@ -160,23 +162,50 @@ static int owner_of(const struct analysis *a, const struct column *column, unsig
     return matches == 1 ? found : -1;
 }
 
+/* Notes a pin of an unqualified column that is of one of several relations. */
+static void pin_loose(struct analysis *a, const struct shape_pin *pin, unsigned from, unsigned to)
+{
+    uint16_t refs[MAX_LOOSE_REFS];
+    struct shape_loose loose = {.pin = *pin, .refs = refs, .from = from, .to = to};
+    unsigned count = a->level ? level_count(a->level) : 0;
+
+    if (count < 2 || count > MAX_LOOSE_REFS)
+        return;
+    for (unsigned i = 0; i < count; i++) {
+        const struct entry *entry = level_entry(a->level, i);
+
+        if (entry->ref < 0 || entry->renamed)
+            return;
+        refs[i] = (uint16_t)entry->ref;
+    }
+    loose.nrefs = count;
+    facts_loose(a->facts, &loose);
+}
+
+static void add_pin(struct analysis *a, const struct column *column, struct shape_pin *pin,
+                    unsigned from, unsigned to)
+{
+    int ref = owner_of(a, column, from, to);
+
+    pin->column = column->name;
+    if (ref >= 0)
+        facts_pin(a->facts, (unsigned)ref, pin);
+    else if (!column->table)
+        pin_loose(a, pin, from, to);
+}
+
 /* Pins the column that `left` is to one value. */
 static void pin_value(struct analysis *a, const PgQuery__Node *left, int value,
                       struct shape_pin *pin, unsigned from, unsigned to)
 {
     struct column column;
     int16_t index = (int16_t)value;
-    int ref;
 
     if (value < 0 || !column_of(left, &column))
         return;
-    ref = owner_of(a, &column, from, to);
-    if (ref < 0)
-        return;
-    pin->column = column.name;
     pin->values = &index;
     pin->nvalues = 1;
-    facts_pin(a->facts, (unsigned)ref, pin);
+    add_pin(a, &column, pin, from, to);
 }
 
 static void pin_one(struct analysis *a, const PgQuery__Node *left, const PgQuery__Node *right,
@@ -254,17 +283,13 @@ static void pin_items(struct analysis *a, const PgQuery__Node *left, PgQuery__No
     int16_t indexes[VALUES_MAX];
     struct shape_pin pin = {.nvalues = 0};
     struct column column;
-    int ref;
 
-    if (!column_of(left, &column))
+    if (!column_of(left, &column) || !values_of(a, items, count, indexes, &pin) ||
+        (cast && pin.cast))
         return;
-    ref = owner_of(a, &column, from, to);
-    if (ref < 0 || !values_of(a, items, count, indexes, &pin) || (cast && pin.cast))
-        return;
-    pin.column = column.name;
     if (cast)
         pin.cast = cast;
-    facts_pin(a->facts, (unsigned)ref, &pin);
+    add_pin(a, &column, &pin, from, to);
 }
 
 static const PgQuery__RowExpr *row_of(const PgQuery__Node *node)

@@ -218,7 +218,7 @@ static void pin_conflict(struct analysis *a, const PgQuery__InferClause *infer, 
 
 static void add_excluded(struct analysis *a)
 {
-    struct entry excluded = {NULL, "excluded", -1};
+    struct entry excluded = {NULL, "excluded", -1, false};
 
     buf_put(&a->level->entries, &excluded, sizeof(excluded));
 }
@@ -380,7 +380,7 @@ void analyse_merge(struct analysis *a, PgQuery__MergeStmt *merge)
     struct scope scope;
     struct level level;
     const PgQuery__Alias *alias = merge->relation->alias;
-    struct entry target = {NULL, alias ? alias->aliasname : merge->relation->relname, -1};
+    struct entry target = {NULL, alias ? alias->aliasname : merge->relation->relname, -1, false};
 
     scope_enter(a, &scope, merge->with_clause);
     level_enter(a, &level);

@@ -176,7 +176,7 @@ const char CATALOG_QUERY[] =
 enum { FIELDS = 7 };
 
 struct raw_column {
-    uint32_t oid; /* of its relation */
+    uint32_t oid;    /* of its relation */
     uint32_t number; /* 0: not known */
     struct catalog_column column;
 };

@@ -3,6 +3,7 @@
 enum {
     MAX_REFS = 2000,
     MAX_PINS = 4000,
+    MAX_LOOSE = 200,
     MAX_EQUALS = 200,
     MAX_COLUMNS = 1000,
     MAX_FUNCTIONS = 500,
@@ -59,16 +60,35 @@ struct shape_ref *facts_ref_at(struct facts *facts, unsigned ref)
     return &MEMBERS(&facts->refs, struct shape_ref)[ref];
 }
 
+static struct shape_pin keep_pin(struct facts *facts, const struct shape_pin *pin)
+{
+    struct shape_pin kept = *pin;
+
+    kept.column = arena_text(&facts->arena, slice_text(pin->column));
+    kept.cast = keep(facts, pin->cast);
+    kept.values = arena_copy(&facts->arena, pin->values, pin->nvalues, sizeof(*pin->values));
+    return kept;
+}
+
 void facts_pin(struct facts *facts, unsigned ref, const struct shape_pin *pin)
 {
-    struct facts_pin added = {.ref = ref, .pin = *pin};
+    struct facts_pin added = {.ref = ref};
 
     if (COUNT(&facts->pins, struct facts_pin) == MAX_PINS)
         return;
-    added.pin.column = arena_text(&facts->arena, slice_text(pin->column));
-    added.pin.cast = keep(facts, pin->cast);
-    added.pin.values = arena_copy(&facts->arena, pin->values, pin->nvalues, sizeof(*pin->values));
+    added.pin = keep_pin(facts, pin);
     buf_put(&facts->pins, &added, sizeof(added));
+}
+
+void facts_loose(struct facts *facts, const struct shape_loose *loose)
+{
+    struct shape_loose added = *loose;
+
+    if (COUNT(&facts->loose, struct shape_loose) == MAX_LOOSE)
+        return;
+    added.pin = keep_pin(facts, &loose->pin);
+    added.refs = arena_copy(&facts->arena, loose->refs, loose->nrefs, sizeof(*loose->refs));
+    buf_put(&facts->loose, &added, sizeof(added));
 }
 
 void facts_equal(struct facts *facts, unsigned ref, const char *column, unsigned source,
@@ -143,6 +163,18 @@ static bool doubtful(const struct shape_pin *pin, uint64_t values)
     return false;
 }
 
+static void settle_loose(struct facts *facts, uint64_t repeated)
+{
+    struct shape_loose *loose = MEMBERS(&facts->loose, struct shape_loose);
+    unsigned kept = 0, count = COUNT(&facts->loose, struct shape_loose);
+
+    for (unsigned i = 0; i < count; i++) {
+        if (!doubtful(&loose[i].pin, repeated))
+            loose[kept++] = loose[i];
+    }
+    facts->loose.tail = facts->loose.head + kept * sizeof(*loose);
+}
+
 void facts_settle(struct facts *facts, uint64_t repeated, const struct values *values)
 {
     struct facts_pin *pins = MEMBERS(&facts->pins, struct facts_pin);
@@ -157,6 +189,7 @@ void facts_settle(struct facts *facts, uint64_t repeated, const struct values *v
             pins[kept++] = pins[i];
     }
     facts->pins.tail = facts->pins.head + kept * sizeof(*pins);
+    settle_loose(facts, repeated);
 }
 
 /* True where `name` is there already or there is no more room for it. */
@@ -297,6 +330,7 @@ struct arena facts_freeze(struct facts *facts)
     shape->paths = freeze(facts, &facts->paths, sizeof(struct shape_path), &shape->npaths);
     shape->functions =
         freeze(facts, &facts->functions, sizeof(struct shape_function), &shape->nfunctions);
+    shape->loose = freeze(facts, &facts->loose, sizeof(struct shape_loose), &shape->nloose);
     shape->equals = freeze(facts, &facts->equals, sizeof(struct shape_equal), &shape->nequals);
     shape->settings =
         freeze(facts, &facts->settings, sizeof(struct shape_setting), &shape->nsettings);

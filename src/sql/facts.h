@@ -14,6 +14,7 @@ struct facts {
     struct buf refs;                    /* struct shape_ref */
     struct buf pins;                    /* struct facts_pin */
     struct buf uses;                    /* struct facts_use */
+    struct buf loose;                   /* struct shape_loose */
     struct buf equals;                  /* struct shape_equal */
     struct buf columns, types, metrics; /* const char * */
     struct buf paths;                   /* struct shape_path */
@@ -47,6 +48,8 @@ unsigned facts_ref_count(const struct facts *facts);
 struct shape_ref *facts_ref_at(struct facts *facts, unsigned ref);
 /* The pin's names and values are copied. */
 void facts_pin(struct facts *facts, unsigned ref, const struct shape_pin *pin);
+/* The same of a pin that is not qualified, and its occurrences. */
+void facts_loose(struct facts *facts, const struct shape_loose *loose);
 /* ref.column = source.other holds for every row that `ref` contributes. */
 void facts_equal(struct facts *facts, unsigned ref, const char *column, unsigned source,
                  const char *other);

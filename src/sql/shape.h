@@ -68,6 +68,15 @@ struct shape_pin {
     bool array; /* the one value is an array: column = ANY (value) */
 };
 
+/* A pin whose column is not qualified, where there are several occurrences: it is of the one that
+ * alone has a column of that name. */
+struct shape_loose {
+    struct shape_pin pin;
+    const uint16_t *refs; /* the occurrences that the name may be looked for in, all of its level */
+    unsigned nrefs;
+    unsigned from, to; /* of which the pin holds: a range of `refs` */
+};
+
 /* column = other, by a top-level AND, for every row that `ref` contributes: what pins other pins
  * column, where both are of one type. */
 struct shape_equal {
@@ -172,6 +181,8 @@ struct shape {
     const char *const *metrics; /* aggregates as "avg(health_score)", in order of appearance */
     unsigned nmetrics;
 
+    const struct shape_loose *loose;
+    unsigned nloose;
     const struct shape_equal *equals;
     unsigned nequals;
 

@@ -31,6 +31,15 @@ static void check_ref(const struct shape *shape, const struct shape_ref *ref)
     require(ref->use == REF_READ || shape->writes);
 }
 
+static void check_loose(const struct shape *shape, const struct shape_loose *loose)
+{
+    require(loose->from < loose->to && loose->to <= loose->nrefs && loose->pin.nvalues > 0);
+    for (unsigned i = 0; i < loose->nrefs; i++)
+        require(loose->refs[i] < shape->nrefs);
+    for (unsigned i = 0; i < loose->pin.nvalues; i++)
+        require(loose->pin.values[i] >= 0 && (unsigned)loose->pin.values[i] < shape->nvalues);
+}
+
 static void check(const struct shape *shape)
 {
     require(shape->nstatements > 0 && shape->text);
@@ -39,6 +48,8 @@ static void check(const struct shape *shape)
         require(shape->statements[i] < STATEMENT_KIND_COUNT);
     for (unsigned i = 0; i < shape->nrefs; i++)
         check_ref(shape, &shape->refs[i]);
+    for (unsigned i = 0; i < shape->nloose; i++)
+        check_loose(shape, &shape->loose[i]);
 }
 
 static struct shape *shape_of(struct slice text, struct hash128 *hash)
@@ -78,7 +89,8 @@ static void with_others(struct buf *out, struct slice text, const char *literal)
 static bool same_pins(const struct shape_ref *a, const struct shape_ref *b)
 {
     if (a->npins != b->npins || a->use != b->use || a->nrows != b->nrows ||
-        a->ncolumns != b->ncolumns || a->width != b->width || a->locked != b->locked || strcmp(a->name, b->name) != 0)
+        a->ncolumns != b->ncolumns || a->width != b->width || a->locked != b->locked ||
+        strcmp(a->name, b->name) != 0)
         return false;
     for (unsigned i = 0; i < a->npins; i++) {
         if (a->pins[i].nvalues != b->pins[i].nvalues ||
@@ -99,7 +111,8 @@ static void compare(const struct shape *a, const struct shape *b)
             a->asks_role == b->asks_role && a->nfunctions == b->nfunctions &&
             a->nstatements == b->nstatements && a->npaths == b->npaths &&
             a->ncolumns == b->ncolumns && a->star == b->star && a->aggregates == b->aggregates &&
-            a->explains_write == b->explains_write && a->nequals == b->nequals);
+            a->explains_write == b->explains_write && a->nequals == b->nequals &&
+            a->nloose == b->nloose);
     for (unsigned i = 0; i < a->nrefs; i++)
         require(same_pins(&a->refs[i], &b->refs[i]));
 }

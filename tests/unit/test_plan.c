@@ -188,6 +188,22 @@ static const struct {
     {"SELECT email FROM users WHERE id = '" ID8 "'", "read - - replica/none no_rule 0.id=" ID8},
     {"SELECT * FROM business_evaluations e JOIN users u ON u.id = e.user_id WHERE e.id = '" ID7 "'",
      "read single_evaluation_fetch - replica/none tier 0.id=" ID7},
+    {"SELECT * FROM business_evaluations e JOIN users u ON u.id = e.user_id WHERE user_id = '" ID8
+     "'",
+     "read user_evaluations_list - replica/none no_rule 0.user_id=" ID8 ",1.id=" ID8},
+    {"SELECT * FROM business_evaluations e JOIN users u ON u.id = e.user_id WHERE user_id = '" ID8
+     "' AND subscription_tier = 'professional'",
+     "read user_evaluations_list professional replica/none no_rule 0.user_id=" ID8 ",1.id=" ID8},
+    {"SELECT * FROM business_evaluations e, users u WHERE id = '" ID7 "'",
+     "read basic_evaluation_query - replica/none no_rule -"},
+    {"SELECT * FROM business_evaluations e, missing m WHERE user_id = '" ID7 "'",
+     "anything basic_evaluation_query - primary/relation_unknown relation_unknown -"},
+    {"SELECT * FROM business_evaluations e LEFT JOIN users u ON user_id = '" ID7 "'",
+     "read basic_evaluation_query - replica/none no_rule -"},
+    {"SELECT * FROM users u LEFT JOIN business_evaluations e ON user_id = '" ID7 "'",
+     "read user_evaluations_list - replica/none no_rule 1.user_id=" ID7},
+    {"DELETE FROM professional_data_audit a USING plain p WHERE user_id = '" ID7 "' AND v = 1",
+     "write audit_log_write - primary/write write 0.user_id=" ID7},
     {"UPDATE business_evaluations SET subscription_tier = 'enterprise' WHERE id = '" ID7 "'",
      "write tier_upgrade_operation enterprise primary/write write 0.id=" ID7},
     {"UPDATE business_evaluations SET professional_data = '{}' WHERE id = '" ID7 "'",
@@ -339,13 +355,13 @@ static const struct {
      "read single_evaluation_fetch - replica/none tier 0.id=" ID7 ",0.id=" ID9 ",0.user_id=" ID8
      ",0.user_id=" ID8},
     {"SELECT 1 FROM users u JOIN business_evaluations e ON e.user_id = u.id WHERE u.id = '" ID7 "'",
-     "read basic_evaluation_query - replica/none no_rule 0.id=" ID7 ",1.user_id=" ID7},
+     "read user_evaluations_list - replica/none no_rule 0.id=" ID7 ",1.user_id=" ID7},
     {"SELECT 1 FROM users u LEFT JOIN business_evaluations e ON e.user_id = u.id WHERE e.user_id = "
      "'" ID7 "'",
      "read user_evaluations_list - replica/none no_rule 1.user_id=" ID7},
     {"SELECT 1 FROM users u, business_evaluations e, professional_data_audit a WHERE a.user_id = "
      "e.user_id AND e.user_id = u.id AND u.id IN ('" ID7 "', '" ID8 "')",
-     "read basic_evaluation_query - replica/none no_rule 0.id=" ID7 ",0.id=" ID8 ",1.user_id=" ID7
+     "read user_evaluations_list - replica/none no_rule 0.id=" ID7 ",0.id=" ID8 ",1.user_id=" ID7
      ",1.user_id=" ID8 ",2.user_id=" ID7 ",2.user_id=" ID8},
     {"SELECT 1 FROM users u JOIN business_evaluations e ON e.status = u.email AND e.user_id = "
      "u.email WHERE u.email = 'x'",

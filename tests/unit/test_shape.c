@@ -213,6 +213,23 @@ static void put_equals(struct buf *out, const struct shape *shape)
                    shape->equals[i].column, shape->equals[i].source, shape->equals[i].other);
 }
 
+/* Each "column=values@occurrences", those of which it holds in brackets. */
+static void put_loose(struct buf *out, const struct shape *shape)
+{
+    buf_printf(out, " loose:");
+    for (unsigned i = 0; i < shape->nloose; i++) {
+        const struct shape_loose *loose = &shape->loose[i];
+
+        buf_printf(out, "%s%s", i ? ";" : "", loose->pin.column);
+        put_pin(out, &loose->pin);
+        if (loose->pin.cast)
+            buf_printf(out, "::%s", loose->pin.cast);
+        for (unsigned k = 0; k < loose->nrefs; k++)
+            buf_printf(out, "%s%s%u%s", k ? "," : "@", k == loose->from ? "[" : "", loose->refs[k],
+                       k + 1 == loose->to ? "]" : "");
+    }
+}
+
 /* What a line says only where it has the label. */
 static void describe_more(struct buf *out, const struct shape *shape, const char *expected)
 {
@@ -226,6 +243,8 @@ static void describe_more(struct buf *out, const struct shape *shape, const char
         put_functions(out, shape, false);
     if (strstr(expected, "attributes:"))
         put_functions(out, shape, true);
+    if (strstr(expected, "loose:"))
+        put_loose(out, shape);
     if (strstr(expected, "equals:"))
         put_equals(out, shape);
     if (strstr(expected, "leaves:"))
