@@ -46,7 +46,7 @@ static void finger(struct subject *subject)
 
 static void find(struct subject *subject)
 {
-    struct known_shape *known = shapes_find(subject->shapes, subject->text, &subject->values);
+    struct known_shape *known = shapes_find(subject->shapes, subject->text, NULL, &subject->values);
 
     subject->sum += known->calls;
     known_shape_unref(known);

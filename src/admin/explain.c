@@ -279,7 +279,8 @@ static void put_node(struct explained *of)
 static void look(struct explained *of, struct asks *asks, struct slice sql)
 {
     of->database = asks->database;
-    of->known = shapes_find(&of->database->shapes, sql, &of->values);
+    of->known = shapes_find(&of->database->shapes, sql,
+                            asks->session ? session_path(asks->session) : NULL, &of->values);
     of->plan = database_plan(of->database, of->known);
     take_hints(asks, &of->values);
     plan_judge(of->plan, &of->values, &asks->asker, &of->verdict);

@@ -81,6 +81,18 @@ static void verdict(struct table *table, const struct plan *plan, const struct k
     table_text(table, uncached == PLAN_NONE ? NULL : plan_reason_code(uncached));
 }
 
+/* Where a session of its own path has its names looked for. */
+static void path(struct table *table, const struct search_path *path)
+{
+    struct buf text = {0};
+
+    for (unsigned i = 0; path && i < path->nschemas; i++)
+        buf_printf(&text, "%s%s", i ? ", " : "", path->schemas[i]);
+    buf_put(&text, "", 1);
+    table_text(table, path ? (const char *)buf_slice(&text).at : NULL);
+    buf_clear(&text);
+}
+
 static void line(struct table *table, struct database *database, struct known_shape *known,
                  uint64_t all_ns)
 {
@@ -101,6 +113,7 @@ static void line(struct table *table, struct database *database, struct known_sh
     table_text(table, known->shape->text);
     table_share(table, all_ns ? (double)known->total_ns / (double)all_ns : -1);
     counts(table, seen);
+    path(table, known->path);
     table_row(table);
 }
 
@@ -127,7 +140,8 @@ void show_shapes(const struct admin *admin, unsigned limit, struct buf *out)
                                           "replica",
                                           "primary",
                                           "primary_reasons",
-                                          "uncached_reasons"};
+                                          "uncached_reasons",
+                                          "search_path"};
     struct table table;
     struct shape_list list = shape_list(admin->gather->rooms);
 

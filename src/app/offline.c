@@ -125,7 +125,7 @@ void offline_begin(struct offline *offline, const struct settings *settings,
     else
         catalog = imagine_catalog(settings->rules, offline->shape, &offline->values);
     offline->catalog = catalog;
-    offline->plan = plan_new(settings->rules, catalog, offline->shape);
+    offline->plan = plan_new(settings->rules, catalog, offline->shape, NULL);
 }
 
 void offline_end(struct offline *offline)

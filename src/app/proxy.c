@@ -125,6 +125,7 @@ static void free_database(struct database *database)
         topology_free(database->topology);
     database_set_catalog(database, NULL);
     shapes_clear(&database->shapes);
+    search_paths_clear(&database->paths);
     map_clear(&database->statements.map);
     ledger_free(database->ledger);
     mem_free((void *)database->name);

@@ -56,8 +56,6 @@ void plan_effects_within(struct plan *plan, const struct shape *shape, bool poli
 void plan_expand(struct plan *plan);
 /* resolve.c: the refs against the catalog. */
 void plan_resolve(struct plan *plan);
-/* The relation that is named, which may be a part of another one; NULL where it is not known. */
-const struct catalog_relation *plan_named(const struct plan *plan, const struct shape_ref *ref);
 /* Which of its dimensions a column is, or -1; and what the catalog says of that. */
 int plan_dimension(const struct relation *relation, const char *column);
 struct plan_dim plan_dim_of(const struct plan_ref *ref, const struct catalog_relation *found,
@@ -67,7 +65,7 @@ void plan_pins(struct plan *plan);
 /* Which of a row's values an INSERT or UPDATE gives for a column, GIVEN_NONE where it gives none,
  * GIVEN_SOMEHOW where it may give one that is not known. */
 enum { GIVEN_NONE = -1, GIVEN_SOMEHOW = -2 };
-int plan_given_at(const struct plan *plan, const struct shape_ref *ref, const char *column);
+int plan_given_at(const struct plan_ref *ref, const char *column);
 /* tier.c: finds where the tier is told; then, of a request, its tiers as bits, 0 where they are not
  * known. */
 void plan_tier_sources(struct plan *plan);

@@ -149,6 +149,14 @@ static void put_pins(const struct plan *plan, const struct values *values, unsig
     }
 }
 
+/* As it is written, or where it was found by the session's path. */
+static const char *schema_of(const struct plan *plan, const struct plan_ref *ref)
+{
+    if (ref->ref->schema || !plan->path || ref->added || !ref->named)
+        return ref->ref->schema;
+    return ref->named->schema;
+}
+
 /* A relation as the footprint sees it. */
 static void put_refs(const struct plan *plan, const struct values *values, struct buf *out)
 {
@@ -157,10 +165,10 @@ static void put_refs(const struct plan *plan, const struct values *values, struc
     plan_pinned(plan, values, &pinned);
     for (unsigned i = 0; i < plan->nrefs; i++) {
         const struct plan_ref *ref = &plan->refs[i];
+        const char *schema = schema_of(plan, ref);
 
-        buf_printf(out, "%s: %s%s%s", use_text(ref->ref->use),
-                   ref->ref->schema ? ref->ref->schema : "", ref->ref->schema ? "." : "",
-                   ref->ref->name);
+        buf_printf(out, "%s: %s%s%s", use_text(ref->ref->use), schema ? schema : "",
+                   schema ? "." : "", ref->ref->name);
         if (ref->stood_for)
             buf_put_slice(out, SLICE(" (a view: what it is made of follows)"));
         else if (!ref->certain)

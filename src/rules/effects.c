@@ -199,7 +199,7 @@ static bool is_aggregate(const struct shape_function *function,
 
 /* True where x.name is surely a column of the relation x. */
 static bool is_column(const struct plan *plan, const struct shape *shape,
-                      const struct shape_function *function)
+                      const struct search_path *path, const struct shape_function *function)
 {
     const struct shape_ref *ref;
     const struct catalog_relation *found;
@@ -207,34 +207,37 @@ static bool is_column(const struct plan *plan, const struct shape *shape,
     if (function->row < 0)
         return false;
     ref = &shape->refs[function->row];
-    found = catalog_relation(plan->catalog, ref->schema, ref->name);
+    found = catalog_relation(plan->catalog, path, ref->schema, ref->name);
     return found && catalog_column(found, function->name);
 }
 
 /* x.name and (expr).name call the function `name` where there is no such column. Which columns an
  * expression has is not known here, so that the function is taken for called. */
 static bool is_no_call(const struct plan *plan, const struct shape *shape,
-                       const struct shape_function *function)
+                       const struct search_path *path, const struct shape_function *function,
+                       const struct catalog_function *found)
 {
-    bool known = catalog_function(plan->catalog, function->name) ||
-                 (function->row < 0 && function_trait(function->name) != FUNCTION_UNLISTED);
+    bool known =
+        found || (function->row < 0 && function_trait(function->name) != FUNCTION_UNLISTED);
 
-    return function->attribute && (is_column(plan, shape, function) || !known);
+    return function->attribute && (is_column(plan, shape, path, function) || !known);
 }
 
 static void take_function(struct plan *plan, const struct shape *shape,
-                          const struct shape_function *function)
+                          const struct search_path *path, const struct shape_function *function)
 {
-    const struct catalog_function *found;
+    struct catalog_function room, *found = NULL;
     bool ours = function->schema && strcmp(function->schema, "pg_catalog") == 0;
 
     if (!plan->catalog) {
         plan_everything(plan, PLAN_NO_CATALOG);
         return;
     }
-    if (is_no_call(plan, shape, function))
+    if (catalog_function(plan->catalog, path, function->schema, function->name, function->nargs,
+                         &room))
+        found = &room;
+    if (is_no_call(plan, shape, path, function, found))
         return;
-    found = catalog_function(plan->catalog, function->name);
     if (is_aggregate(function, found))
         plan_memory(plan)->aggregates = true;
     if (!ours && rules_safe(plan->rules, function->schema, function->name)) {
@@ -347,7 +350,7 @@ void plan_effects_within(struct plan *plan, const struct shape *shape, bool poli
 {
     for (unsigned i = 0; i < shape->nfunctions; i++)
         if (!policy || !is_of_role(&shape->functions[i]))
-            take_function(plan, shape, &shape->functions[i]);
+            take_function(plan, shape, NULL, &shape->functions[i]);
     if (shape->volatile_time || (shape->asks_role && !policy))
         plan_uncached(plan, PLAN_TIME);
     take_system_columns(plan, shape);
@@ -360,7 +363,7 @@ void plan_effects(struct plan *plan)
 
     take_statements(plan);
     for (unsigned i = 0; i < shape->nfunctions; i++)
-        take_function(plan, shape, &shape->functions[i]);
+        take_function(plan, shape, plan->path, &shape->functions[i]);
     take_system_columns(plan, shape);
     take_types(plan, shape);
     take_operators(plan);

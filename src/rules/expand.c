@@ -22,12 +22,14 @@ static struct plan_ref *ref_at(const struct expansion *expansion, unsigned i)
     return (struct plan_ref *)(void *)(expansion->refs.at + expansion->refs.head) + i;
 }
 
+/* Which path the names in a view or a policy were written under is not known. */
 static void put(struct expansion *expansion, const struct shape_ref *ref, bool added)
 {
-    const struct catalog *catalog = expansion->plan->catalog;
+    const struct plan *plan = expansion->plan;
+    const struct search_path *path = added ? NULL : plan->path;
     const struct catalog_relation *found =
-        catalog ? catalog_relation(catalog, ref->schema, ref->name) : NULL;
-    struct plan_ref entry = {.ref = ref, .added = added};
+        plan->catalog ? catalog_relation(plan->catalog, path, ref->schema, ref->name) : NULL;
+    struct plan_ref entry = {.ref = ref, .added = added, .named = found};
 
     entry.table = found && found->family ? found->family : found;
     buf_put(&expansion->refs, &entry, sizeof(entry));

@@ -33,10 +33,15 @@ static bool has_all(struct names all, struct names some)
     return true;
 }
 
-static bool names_relation(const struct shape_ref *ref, const struct relation *relation)
+/* A schema that is not written is the one where the catalog has it. */
+static bool names_relation(const struct plan_ref *found, const struct relation *relation)
 {
-    return strcmp(ref->name, relation->name) == 0 &&
-           (!ref->schema || !relation->schema || strcmp(ref->schema, relation->schema) == 0);
+    const char *schema = found->ref->schema;
+
+    if (!schema && found->named)
+        schema = found->named->schema;
+    return strcmp(found->ref->name, relation->name) == 0 &&
+           (!schema || !relation->schema || strcmp(schema, relation->schema) == 0);
 }
 
 /* The use of the relation that a statement of this kind is about. */
@@ -86,7 +91,7 @@ static enum mismatch match_ref(const struct operation_match *match, const struct
     const struct shape_ref *ref = found->ref;
 
     if (ref->statement != statement || !uses(kind, ref->use) ||
-        (match->relation && !names_relation(ref, match->relation)))
+        (match->relation && !names_relation(found, match->relation)))
         return MISMATCH_RELATION;
     if (!pins(found, match->where))
         return MISMATCH_WHERE;

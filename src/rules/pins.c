@@ -64,8 +64,7 @@ static int owner_of(const struct plan *plan, const struct shape_loose *loose)
     int owner = -1;
 
     for (unsigned i = 0; i < loose->nrefs; i++) {
-        const struct catalog_relation *relation =
-            plan_named(plan, &plan->shape->refs[loose->refs[i]]);
+        const struct catalog_relation *relation = plan->refs[loose->refs[i]].named;
 
         if (!relation || relation->ncolumns == 0)
             return -1;

@@ -60,7 +60,14 @@ static void choose_candidates(struct plan *plan)
         }
 }
 
-struct plan *plan_new(struct rules *rules, struct catalog *catalog, const struct shape *shape)
+/* Which other statements stand in the text may have changed where names are looked for. */
+static const struct search_path *path_of(const struct shape *shape, const struct search_path *path)
+{
+    return shape->nstatements == 1 ? path : NULL;
+}
+
+struct plan *plan_new(struct rules *rules, struct catalog *catalog, const struct shape *shape,
+                      const struct search_path *path)
 {
     struct keep *keep = keep_new();
     struct plan *plan = keep_take(keep, sizeof(*plan));
@@ -70,8 +77,12 @@ struct plan *plan_new(struct rules *rules, struct catalog *catalog, const struct
     if (catalog)
         catalog_ref(catalog);
     memory->keep = keep;
-    *plan = (struct plan){
-        .rules = rules, .catalog = catalog, .shape = shape, .read = true, .memory = memory};
+    *plan = (struct plan){.rules = rules,
+                          .catalog = catalog,
+                          .shape = shape,
+                          .path = path_of(shape, path),
+                          .read = true,
+                          .memory = memory};
     plan_effects(plan);
     plan_expand(plan);
     plan_resolve(plan);

@@ -60,7 +60,8 @@ struct plan_dim {
 /* One occurrence of a relation, resolved. */
 struct plan_ref {
     const struct shape_ref *ref;
-    const struct catalog_relation *table; /* that the catalog shows: its family; or NULL */
+    const struct catalog_relation *named; /* as the catalog shows it; or NULL */
+    const struct catalog_relation *table; /* its family; or NULL */
     bool added; /* it is not in the text: a view's, a policy's, or a table that follows another */
     bool stood_for; /* a view: what its query reads is added behind it, and says all */
     const struct relation *relation; /* NULL: not declared, or not proved to be what it says */
@@ -81,9 +82,10 @@ struct plan_ref {
 };
 
 struct plan {
-    const struct rules *rules;     /* referenced */
-    const struct catalog *catalog; /* referenced; NULL: nothing known */
-    const struct shape *shape;     /* outlives the plan */
+    const struct rules *rules;      /* referenced */
+    const struct catalog *catalog;  /* referenced; NULL: nothing known */
+    const struct shape *shape;      /* outlives the plan */
+    const struct search_path *path; /* that names of the shape are looked for in; NULL: not known */
     struct plan_ref *refs; /* those of the shape, in its order, then those that were added */
     unsigned nrefs;
     bool read;       /* proved to change no row: else it is a write. So are what only belongs to a
@@ -98,8 +100,10 @@ struct plan {
     void *memory;              /* private */
 };
 
-/* Compiles. `catalog` may be NULL: then every relation is uncertain. Give back with plan_free. */
-struct plan *plan_new(struct rules *rules, struct catalog *catalog, const struct shape *shape);
+/* Compiles. `catalog` may be NULL: then every relation is uncertain. `path` may be NULL, and else
+ * outlives the plan. Give back with plan_free. */
+struct plan *plan_new(struct rules *rules, struct catalog *catalog, const struct shape *shape,
+                      const struct search_path *path);
 void plan_free(struct plan *plan);
 
 struct hints;

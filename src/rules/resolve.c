@@ -61,11 +61,6 @@ struct plan_dim plan_dim_of(const struct plan_ref *ref, const struct catalog_rel
                                  column && column->unique && ref->relation->unique[dimension]};
 }
 
-const struct catalog_relation *plan_named(const struct plan *plan, const struct shape_ref *ref)
-{
-    return plan->catalog ? catalog_relation(plan->catalog, ref->schema, ref->name) : NULL;
-}
-
 static const int16_t NOT_KNOWN[] = {GIVEN_UNKNOWN};
 
 /* A cast to the column's own type changes nothing. */
@@ -102,20 +97,22 @@ static void take_given(struct plan *plan, const struct shape_ref *ref, unsigned 
 
 /* Without a list of columns the values are of the first ones of the relation that is named, be it a
  * part of another one. */
-static int given_by_place(const struct plan *plan, const struct shape_ref *ref, const char *name)
+static int given_by_place(const struct plan_ref *ref, const char *name)
 {
-    const struct catalog_relation *relation = plan_named(plan, ref);
-    const struct catalog_column *column = relation ? catalog_column(relation, name) : NULL;
+    const struct catalog_column *column = ref->named ? catalog_column(ref->named, name) : NULL;
+    unsigned width = ref->ref->width;
 
-    if (!column || column->place < 0 || ref->width == 0)
+    if (!column || column->place < 0 || width == 0)
         return GIVEN_SOMEHOW;
-    return (unsigned)column->place < ref->width ? column->place : GIVEN_NONE;
+    return (unsigned)column->place < width ? column->place : GIVEN_NONE;
 }
 
-int plan_given_at(const struct plan *plan, const struct shape_ref *ref, const char *name)
+int plan_given_at(const struct plan_ref *of, const char *name)
 {
+    const struct shape_ref *ref = of->ref;
+
     if (ref->positional)
-        return given_by_place(plan, ref, name);
+        return given_by_place(of, name);
     for (unsigned i = 0; i < ref->ncolumns; i++)
         if (strcmp(ref->columns[i], name) == 0)
             return (int)i;
@@ -132,7 +129,7 @@ static void resolve_given(struct plan *plan, struct plan_ref *ref,
         const char *name = ref->relation->dimensions[i];
         const struct catalog_column *column = catalog_column(found, name);
         bool computed = column && column->generated && ref->ref->use == REF_UPDATE;
-        int at = plan_given_at(plan, ref->ref, name);
+        int at = plan_given_at(ref, name);
         struct plan_dim dim = plan_dim_of(ref, found, i);
 
         if (at == GIVEN_SOMEHOW || computed) {

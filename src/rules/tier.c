@@ -19,11 +19,12 @@ static bool add_pin(struct tier_values *source, const struct plan_ref *ref, cons
     return false;
 }
 
-static bool add_given(struct plan *plan, struct tier_values *source, const struct shape_ref *ref,
+static bool add_given(struct plan *plan, struct tier_values *source, const struct plan_ref *of,
                       const char *column)
 {
+    const struct shape_ref *ref = of->ref;
     int16_t *values;
-    int at = plan_given_at(plan, ref, column);
+    int at = plan_given_at(of, column);
 
     if (at < 0 || ref->nrows == 0)
         return false;
@@ -86,7 +87,7 @@ void plan_tier_sources(struct plan *plan)
             continue;
         /* An occurrence that tells no tier is a source without values: not known. */
         if (!add_pin(source, &plan->refs[i], column))
-            add_given(plan, source, ref, column);
+            add_given(plan, source, &plan->refs[i], column);
         memory->ntiers++;
     }
     note_implied(plan);

@@ -72,9 +72,11 @@ struct session {
     struct vars startup; /* those that the client came with: where RESET goes back to */
     uint64_t wanted;     /* hash of vars, all of them */
     uint64_t settings;   /* hash of vars that may change a result */
-    uint64_t parsing;    /* hash of vars that may change what a text means when it is parsed */
-    uint16_t minor;      /* of the protocol 3 that it speaks: 0 or 2 */
-    uint32_t pid;        /* as its client knows it */
+    const struct search_path
+        *path;        /* as it has set it; NULL: it has not, or it is not understood */
+    uint64_t parsing; /* hash of vars that may change what a text means when it is parsed */
+    uint16_t minor;   /* of the protocol 3 that it speaks: 0 or 2 */
+    uint32_t pid;     /* as its client knows it */
     uint8_t secret[32], secret_len;
     struct map_link key; /* in rooms.keys */
     bool in, ending;     /* logged in; on its way out */

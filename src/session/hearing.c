@@ -91,7 +91,7 @@ static bool is_listen(struct session *session, const struct statement *statement
 
     if (statement->noids || listen_read(statement->text, &name) == LISTEN_ELSE)
         return false;
-    known = shapes_find(&session->database->shapes, statement->text, &values);
+    known = shapes_find(&session->database->shapes, statement->text, NULL, &values);
     listens = known->shape->nstatements == 1 && known->shape->statements[0] == STATEMENT_LISTEN;
     known_shape_unref(known);
     return listens;

@@ -166,22 +166,22 @@ static void note_names(struct session *session, const char *names)
 }
 
 /* A function of the user's may leave what its source says. */
-static unsigned note_function(struct session *session, const char *name)
+static unsigned note_function(struct session *session, const struct shape_function *call)
 {
     struct database *database = session->database;
     const struct catalog *catalog = database->ddl ? NULL : database->catalog;
-    const struct catalog_function *function = catalog ? catalog_function(catalog, name) : NULL;
+    struct catalog_function function;
 
     if (!catalog)
-        return function_trait(name) == FUNCTION_UNLISTED ? LEAVES_TOLD | LEAVES_SEQUENCES : 0;
-    if (!function)
+        return function_trait(call->name) == FUNCTION_UNLISTED ? LEAVES_TOLD | LEAVES_SEQUENCES : 0;
+    if (!catalog_function(catalog, NULL, call->schema, call->name, call->nargs, &function))
         return LEAVES_TOLD | LEAVES_SEQUENCES; /* younger than the catalog */
-    if (!function->user)
+    if (!function.user)
         return 0;
-    if (!function->leaving)
-        return function->user_volatility == 'v' ? LEAVES_SEQUENCES : 0;
-    note_names(session, function->settings);
-    return LEAVES_TOLD | LEAVES_SEQUENCES | (function->computed ? LEAVES_UNSEEN : 0);
+    if (!function.leaving)
+        return function.user_volatility == 'v' ? LEAVES_SEQUENCES : 0;
+    note_names(session, function.settings);
+    return LEAVES_TOLD | LEAVES_SEQUENCES | (function.computed ? LEAVES_UNSEEN : 0);
 }
 
 /* What is there may also have come to an end. */
@@ -206,7 +206,7 @@ static bool is_followed(const struct shape *shape)
 static bool takes_next(const struct catalog *catalog, const struct shape_ref *ref)
 {
     const struct catalog_relation *relation =
-        catalog ? catalog_relation(catalog, ref->schema, ref->name) : NULL;
+        catalog ? catalog_relation(catalog, NULL, ref->schema, ref->name) : NULL;
 
     return !relation || relation->kind != 'r' || relation->inherits || relation->sequences ||
            relation->triggers || relation->rules || relation->write_calls;
@@ -241,7 +241,7 @@ void inventory_note(struct session *session, const struct known_shape *known,
     for (unsigned i = 0; i < shape->nsettings; i++)
         note_setting(session, &shape->settings[i], values);
     for (unsigned i = 0; i < shape->nfunctions; i++)
-        leaves |= note_function(session, shape->functions[i].name);
+        leaves |= note_function(session, &shape->functions[i]);
     if (shape->unknown && !prepare_is_spoken(shape))
         session->soils = true;
     if (use == PREPARE_MAKES)

@@ -183,14 +183,17 @@ void request_take_rules(struct session *session, struct request *request)
 
 /* What is known of a statement's text is found once and kept beside it, with no more values than it
  * has. */
-static const struct known_text *facts_of(struct session *session, struct statement *statement)
+static const struct known_text *facts_of(struct session *session, struct statement *statement,
+                                         const struct search_path *path)
 {
-    struct known_text found, *kept;
+    struct known_text found, *kept = statement->facts;
 
-    if (statement->facts)
-        return statement->facts;
+    if (kept && kept->known->path == path)
+        return kept;
+    if (kept)
+        free_facts(kept);
     found.known = shapes_find(&session->database->shapes,
-                              slice_skip(statement->text, statement->body), &found.values);
+                              slice_skip(statement->text, statement->body), path, &found.values);
     kept = mem_new(offsetof(struct known_text, values.at) +
                    values_stored(&found.values) * sizeof(struct value));
     kept->known = found.known;
@@ -398,7 +401,7 @@ static bool bind_values(const struct statement *statement, const struct read_bin
 
 /* A lone EXECUTE is what it runs, with values that nobody knows. */
 static void read_names(struct session *session, struct request *request, struct message *message,
-                       struct known_text *text)
+                       const struct search_path *path, struct known_text *text)
 {
     const struct known_text *facts;
     struct slice tags = text->values.tags;
@@ -406,7 +409,7 @@ static void read_names(struct session *session, struct request *request, struct 
     prepare_read(session, request, message, text->known->shape);
     if (!prepare_is_transparent(message, text->known->shape))
         return;
-    facts = facts_of(session, message->statement);
+    facts = facts_of(session, message->statement, path);
     known_shape_unref(text->known);
     text->known = known_shape_ref(facts->known);
     values_copy(&text->values, &facts->values);
@@ -416,19 +419,20 @@ static void read_names(struct session *session, struct request *request, struct 
 }
 
 static bool read_query(struct session *session, struct request *request, struct message *message,
-                       struct known_text *text, struct slice *results)
+                       const struct search_path *path, struct known_text *text,
+                       struct slice *results)
 {
     struct slice body = slice_skip(request_slice(request, message), FRAME_HEAD);
     const struct known_text *facts;
     struct read_bind bind;
 
     if (message->type == MSG_QUERY) {
-        text->known =
-            shapes_find(&session->database->shapes, slice_first(body, body.len - 1), &text->values);
-        read_names(session, request, message, text);
+        text->known = shapes_find(&session->database->shapes, slice_first(body, body.len - 1), path,
+                                  &text->values);
+        read_names(session, request, message, path, text);
         return true;
     }
-    facts = facts_of(session, message->statement);
+    facts = facts_of(session, message->statement, path);
     text->known = known_shape_ref(facts->known);
     values_copy(&text->values, &facts->values);
     request->spells |= prepare_is_spoken(facts->known->shape);
@@ -461,7 +465,7 @@ bool request_each(struct session *session, struct request *request,
         if (!first)
             text = &other;
         if (!first || !request->has_text) {
-            good = read_query(session, request, message, text, &results);
+            good = read_query(session, request, message, session_path(session), text, &results);
             if (first) {
                 request->has_text = true;
                 request->results = results;

@@ -129,8 +129,8 @@ const struct plan *database_plan(struct database *database, struct known_shape *
     if (known->plan)
         plan_free(known->plan);
     /* While DDL runs the catalog that we have may be false at any moment. */
-    known->plan =
-        plan_new(database->rooms->rules, database->ddl ? NULL : database->catalog, known->shape);
+    known->plan = plan_new(database->rooms->rules, database->ddl ? NULL : database->catalog,
+                           known->shape, known->path);
     known->plan_epoch = database->plan_epoch;
     return known->plan;
 }

@@ -23,8 +23,9 @@ struct database {
     struct topology *topology;
     struct ledger *ledger;
     struct shapes shapes;
-    struct catalog *catalog; /* NULL: not known (yet, or since DDL passed through) */
-    uint64_t plan_epoch;     /* grows with every change of rules or catalog */
+    struct search_paths paths; /* that sessions have set */
+    struct catalog *catalog;   /* NULL: not known (yet, or since DDL passed through) */
+    uint64_t plan_epoch;       /* grows with every change of rules or catalog */
     struct pool_set *pools;
     bool has_replicas;
     int64_t max_lag;

@@ -306,11 +306,37 @@ uint64_t session_parsing(const struct session *session)
     return hash_join(session->parsing, session->database->generation);
 }
 
+/* Who the user is to the server just now. */
+static const char *role_of(const struct session *session)
+{
+    const struct var *role = vars_find(&session->vars, SLICE("role"));
+    const struct var *user = vars_find(&session->vars, SLICE("session_authorization"));
+
+    if (role && strcmp(role->value, "none") != 0)
+        return role->value;
+    return user ? user->value : session->user;
+}
+
+static const struct search_path *path_of(const struct session *session)
+{
+    const struct var *path = vars_find(&session->vars, SLICE("search_path"));
+
+    if (!path || !session->database)
+        return NULL;
+    return search_path_find(&session->database->paths, slice_text(path->value), role_of(session));
+}
+
+const struct search_path *session_path(const struct session *session)
+{
+    return session->odd_transaction || session->inventory ? NULL : session->path;
+}
+
 void session_touch_settings(struct session *session)
 {
     session->wanted = vars_hash(&session->vars, false);
     session->settings = vars_hash(&session->vars, true);
     session->parsing = hash_parsing(&session->vars);
+    session->path = path_of(session);
     session->blind = reads_otherwise(session);
     session->serializable = is_serializable(session);
     hints_refresh(session);

@@ -29,6 +29,9 @@ void session_each(struct rooms *rooms,
                   void (*each)(void *with, const struct session_figures *figures), void *with);
 /* Which database, user and settings a session has; for EXPLAIN ROUTE. */
 struct database *session_database(struct session *session);
+/* Where names of its next request are looked for; NULL where that is not sure: it has not said so,
+ * or may have changed it meanwhile. */
+const struct search_path *session_path(const struct session *session);
 /* .. and who asks, by a text with these values. Valid as long as `room`, the values and the
  * session's settings are. */
 void session_asker(const struct session *session, const struct values *values, struct hints *room,

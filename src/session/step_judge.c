@@ -83,10 +83,12 @@ static bool calls_volatile(const struct session *session, const struct shape *sh
     const struct catalog *catalog = session->database->catalog;
 
     for (unsigned i = 0; i < shape->nfunctions; i++) {
-        const struct catalog_function *function =
-            catalog ? catalog_function(catalog, shape->functions[i].name) : NULL;
+        const struct shape_function *call = &shape->functions[i];
+        struct catalog_function found;
 
-        if (function && function->user && function->user_volatility == 'v')
+        if (catalog &&
+            catalog_function(catalog, NULL, call->schema, call->name, call->nargs, &found) &&
+            found.user && found.user_volatility == 'v')
             return true;
     }
     return false;

@@ -72,9 +72,9 @@ static bool prepare(struct whose *whose, const struct plan *plan, struct slice u
     struct pinned pinned;
 
     write_question(&plan->rules->tier_user, user, &whose->sql);
-    whose->known =
-        shapes_find(&database->shapes,
-                    slice_first(buf_slice(&whose->sql), buf_len(&whose->sql) - 1), &whose->values);
+    whose->known = shapes_find(&database->shapes,
+                               slice_first(buf_slice(&whose->sql), buf_len(&whose->sql) - 1), NULL,
+                               &whose->values);
     own = database_plan(database, whose->known);
     if (!own->read || own->anything || own->uncached != PLAN_NONE)
         return false;

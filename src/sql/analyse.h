@@ -102,7 +102,7 @@ void analyse_type(struct analysis *a, PgQuery__TypeName *type);
 /* analyse_func.c: a call of a function, and the text of an aggregate ("avg(health_score)"). */
 void analyse_call(struct analysis *a, PgQuery__FuncCall *call);
 /* One by its name; what was an attribute of that name counts as called then. */
-void analyse_named(struct analysis *a, const char *schema, const char *name, bool aggregate);
+void analyse_named(struct analysis *a, const struct shape_function *function);
 /* x.name or (expr).name; `row` is the occurrence that x names, or -1. */
 void analyse_attribute(struct analysis *a, const char *name, int row);
 /* analyse_path.c: notes the path that begins at a column; false where `node` is no such path. */

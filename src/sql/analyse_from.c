@@ -148,7 +148,7 @@ static void from_sample(struct analysis *a, PgQuery__RangeTableSample *sample)
     const char *schema = sample->n_method > 1 ? string_of(sample->method[0]) : NULL;
 
     if (method)
-        analyse_named(a, schema, method, false);
+        analyse_named(a, &(struct shape_function){.schema = schema, .name = method, .nargs = -1});
     else
         analyse_give_up(a);
     a->complex = true;

@@ -190,7 +190,7 @@ static bool has_attribute(const struct analysis *a, const char *name, int row)
 
 void analyse_attribute(struct analysis *a, const char *name, int row)
 {
-    struct shape_function added = {.attribute = true, .row = row};
+    struct shape_function added = {.attribute = true, .row = row, .nargs = 1};
 
     note_leaves(a, name);
     if (has_attribute(a, name, row))
@@ -204,22 +204,29 @@ void analyse_attribute(struct analysis *a, const char *name, int row)
     buf_put(&a->facts->functions, &added, sizeof(added));
 }
 
-void analyse_named(struct analysis *a, const char *schema, const char *name, bool aggregate)
+void analyse_named(struct analysis *a, const struct shape_function *function)
 {
     struct shape_function *functions;
 
-    facts_function(a->facts, schema, name, aggregate);
+    facts_function(a->facts, function);
     functions = (void *)buf_slice(&a->facts->functions).at;
     for (size_t i = 0; i < buf_len(&a->facts->functions) / sizeof(*functions); i++) {
-        if (!functions[i].schema && strcmp(functions[i].name, name) == 0)
+        if (!functions[i].schema && strcmp(functions[i].name, function->name) == 0)
             functions[i].attribute = false;
     }
+}
+
+/* What an ordered-set aggregate sorts by are arguments too. */
+static int count_args(const PgQuery__FuncCall *call)
+{
+    return (int)(call->n_args + (call->agg_within_group ? call->n_agg_order : 0));
 }
 
 void analyse_call(struct analysis *a, PgQuery__FuncCall *call)
 {
     const char *name = call->n_funcname ? string_of(call->funcname[call->n_funcname - 1]) : NULL;
     const char *schema = call->n_funcname > 1 ? string_of(call->funcname[0]) : NULL;
+    struct shape_function function = {.schema = schema, .name = name, .nargs = count_args(call)};
     bool aggregate;
 
     if (!name) {
@@ -227,7 +234,8 @@ void analyse_call(struct analysis *a, PgQuery__FuncCall *call)
         return;
     }
     aggregate = is_aggregate(call, schema, name);
-    analyse_named(a, schema, name, aggregate);
+    function.aggregate = aggregate;
+    analyse_named(a, &function);
     if (aggregate && !call->over) {
         a->facts->shape.aggregates = a->complex = true;
         note_metric(a, call);

@@ -7,6 +7,7 @@
 #include "sql/links.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* Valid on PostgreSQL 13 to 17. The first of seven fields says what a row is:
@@ -20,10 +21,12 @@
  *     v  oid, text                                          a view's query
  *     p  oid, text                                          a policy's condition for reads
  *     k  relkind, names                                        relations of pg_catalog
+ *     n  name                                               a schema that everybody may look at
  *     f  name, volatility in pg_catalog, elsewhere, marks,
- *        settings                                              functions, one name a row
- *     b  volatility, marks, names                              functions of pg_catalog alone
- *     o  t or f, marks                                         user code behind operators
+ *        settings, "least most schema"                         functions outside of pg_catalog, one
+ * for each number of arguments (most -1: any) and schema b  volatility, marks, names functions of
+ * pg_catalog alone o  t or f, marks                                         user code behind
+ * operators
  */
 const char CATALOG_QUERY[] =
     "WITH RECURSIVE nsp AS (SELECT oid, nspname::text AS name FROM pg_catalog.pg_namespace"
@@ -33,11 +36,16 @@ const char CATALOG_QUERY[] =
     " JOIN nsp n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')),"
     " fun AS (SELECT proname::text AS name,"
     " max(provolatile::text) FILTER (WHERE pronamespace = 11) AS own,"
-    /* An aggregate is said to be immutable whatever the functions behind it do. */
-    " max(CASE WHEN prokind = 'a' THEN 'v' ELSE provolatile::text END)"
-    " FILTER (WHERE pronamespace <> 11) AS other,"
+    " bool_or(pronamespace <> 11) AS elsewhere,"
     " CASE WHEN bool_or(prokind = 'a') THEN 'a' ELSE '' END AS marks"
-    " FROM pg_catalog.pg_proc GROUP BY proname)"
+    " FROM pg_catalog.pg_proc GROUP BY proname),"
+    /* An aggregate is said to be immutable whatever the functions behind it do. */
+    " theirs AS (SELECT p.proname::text AS name,"
+    " max(CASE WHEN p.prokind = 'a' THEN 'v' ELSE p.provolatile::text END) AS volatility,"
+    " GREATEST(p.pronargs - p.pronargdefaults - CASE WHEN p.provariadic <> 0 THEN 1 ELSE 0 END, 0)"
+    " AS least, CASE WHEN p.provariadic <> 0 THEN -1 ELSE p.pronargs END AS most,"
+    " s.nspname::text AS schema FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace s"
+    " ON s.oid = p.pronamespace WHERE p.pronamespace <> 11 GROUP BY 1, 3, 4, 5)"
     /* Functions of the user's whose source may leave something on the session: in a language of
      * which nothing is known, or by one of these words (that of UPDATE's SET is told by what stands
      * before it, comments apart), themselves or by one that they name. What they set is looked for
@@ -154,10 +162,13 @@ const char CATALOG_QUERY[] =
     " UNION ALL SELECT 'k', relkind::text, string_agg(relname::text, ' '), NULL, NULL, NULL, NULL"
     " FROM pg_catalog.pg_class WHERE relnamespace = 11 AND relkind IN ('r', 'v')"
     " GROUP BY relkind"
-    " UNION ALL SELECT 'f', f.name, f.own, f.other, f.marks || COALESCE(l.marks, ''), l.settings,"
-    " NULL FROM fun f LEFT JOIN leaving l ON l.name = f.name WHERE f.other IS NOT NULL"
+    " UNION ALL SELECT 'n', name, NULL, NULL, NULL, NULL, NULL FROM nsp"
+    " WHERE pg_catalog.has_schema_privilege('public', oid, 'USAGE')"
+    " UNION ALL SELECT 'f', f.name, f.own, t.volatility, f.marks || COALESCE(l.marks, ''),"
+    " l.settings, t.least || ' ' || t.most || ' ' || t.schema"
+    " FROM theirs t JOIN fun f ON f.name = t.name LEFT JOIN leaving l ON l.name = f.name"
     " UNION ALL SELECT 'b', own, marks, string_agg(name, ' '), NULL, NULL, NULL FROM fun"
-    " WHERE other IS NULL GROUP BY own, marks"
+    " WHERE NOT elsewhere GROUP BY own, marks"
     " UNION ALL SELECT 'o', CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_operator o"
     " JOIN pg_catalog.pg_proc p ON p.oid = o.oprcode WHERE o.oid >= 16384 AND"
     " (p.provolatile <> 'i' OR (o.oprname = '=' AND o.oprleft < 16384 AND o.oprright < 16384)))"
@@ -173,12 +184,18 @@ const char CATALOG_QUERY[] =
     " JOIN loose l ON l.oid = m.amproc) THEN 'w' ELSE '' END ||"
     " CASE WHEN (SELECT calling FROM domains) THEN 'd' ELSE '' END, NULL, NULL, NULL, NULL";
 
-enum { FIELDS = 7 };
+enum { FIELDS = 7, SIGNATURE_MAX = 96 };
 
 struct raw_column {
     uint32_t oid;    /* of its relation */
     uint32_t number; /* 0: not known */
     struct catalog_column column;
+};
+
+struct overload {
+    struct catalog_function function;
+    const char *schema; /* NULL: any */
+    int least, most;    /* arguments; most -1: any number */
 };
 
 /* A view's definition, or a policy. */
@@ -193,9 +210,10 @@ struct catalog {
     uint64_t digest;
     struct arena arena;
     struct buf relations; /* struct catalog_relation, by name and schema once finished */
-    struct buf functions; /* struct catalog_function, by name once finished */
-    struct buf columns;   /* struct raw_column, until finished */
-    struct buf parents;   /* struct link: of a child to its parent; until finished */
+    struct buf functions; /* struct overload, by name once finished */
+    struct buf open;    /* const char *: schemas that everybody may look at, sorted once finished */
+    struct buf columns; /* struct raw_column, until finished */
+    struct buf parents; /* struct link: of a child to its parent; until finished */
     struct buf followers; /* struct link: of a table to one that follows; until finished */
     struct buf texts;     /* struct raw_text, until finished */
     bool operators, loose, domains;
@@ -319,20 +337,39 @@ static bool add_text(struct catalog *catalog, const struct slice *fields, bool p
 }
 
 static void put_function(struct catalog *catalog, struct slice name, char own, char other,
-                         struct slice marks, struct slice settings)
+                         struct slice marks, struct slice settings, struct slice signature)
 {
-    struct catalog_function function = {
-        .name = arena_text(&catalog->arena, name),
-        .volatility = own,
-        .user = other != '\0',
-        .user_volatility = other,
-        .aggregate = has_mark(marks, 'a'),
-        .leaving = has_mark(marks, 'w'),
-        .computed = has_mark(marks, 'u'),
-        .settings = settings.len ? arena_text(&catalog->arena, settings) : NULL,
+    struct overload overload = {
+        .function =
+            {
+                .name = arena_text(&catalog->arena, name),
+                .volatility = own,
+                .user = other != '\0',
+                .user_volatility = other,
+                .aggregate = has_mark(marks, 'a'),
+                .leaving = has_mark(marks, 'w'),
+                .computed = has_mark(marks, 'u'),
+                .settings = settings.len ? arena_text(&catalog->arena, settings) : NULL,
+            },
+        .most = -1,
     };
+    char text[SIGNATURE_MAX];
+    int at = 0;
 
-    buf_put(&catalog->functions, &function, sizeof(function));
+    snprintf(text, sizeof(text), "%.*s", (int)signature.len, (const char *)signature.at);
+    if (signature.len < sizeof(text) &&
+        sscanf(text, "%d %d %n", &overload.least, &overload.most, &at) == 2 && at)
+        overload.schema = arena_text(&catalog->arena, slice_text(text + at));
+    buf_put(&catalog->functions, &overload, sizeof(overload));
+}
+
+static bool add_open(struct catalog *catalog, const struct slice *fields)
+{
+    const char *name = fields[1].at ? arena_text(&catalog->arena, fields[1]) : NULL;
+
+    if (name)
+        buf_put(&catalog->open, &name, sizeof(name));
+    return name != NULL;
 }
 
 static char letter_of(struct slice field)
@@ -345,7 +382,7 @@ static bool add_function(struct catalog *catalog, const struct slice *fields)
     if (!fields[1].at || letter_of(fields[3]) == '\0')
         return false;
     put_function(catalog, fields[1], letter_of(fields[2]), letter_of(fields[3]), fields[4],
-                 fields[5]);
+                 fields[5], fields[6]);
     return true;
 }
 
@@ -366,7 +403,8 @@ static bool add_builtins(struct catalog *catalog, const struct slice *fields)
     if (letter_of(fields[1]) == '\0' || !names.at)
         return false;
     while ((word = next_word(&names)).len)
-        put_function(catalog, word, letter_of(fields[1]), '\0', fields[2], slice_of(NULL, 0));
+        put_function(catalog, word, letter_of(fields[1]), '\0', fields[2], slice_of(NULL, 0),
+                     slice_of(NULL, 0));
     return true;
 }
 
@@ -417,6 +455,8 @@ bool catalog_add_row(struct catalog *catalog, const struct slice *fields, unsign
         return add_text(catalog, fields, true);
     case 'k':
         return add_system(catalog, fields);
+    case 'n':
+        return add_open(catalog, fields);
     case 'f':
         return add_function(catalog, fields);
     case 'b':
@@ -437,10 +477,16 @@ static struct catalog_relation *relations_of(const struct catalog *catalog, size
     return (struct catalog_relation *)(void *)buf_slice(&catalog->relations).at;
 }
 
-static struct catalog_function *functions_of(const struct catalog *catalog, size_t *count)
+static struct overload *functions_of(const struct catalog *catalog, size_t *count)
 {
-    *count = buf_len(&catalog->functions) / sizeof(struct catalog_function);
-    return (struct catalog_function *)(void *)buf_slice(&catalog->functions).at;
+    *count = buf_len(&catalog->functions) / sizeof(struct overload);
+    return (struct overload *)(void *)buf_slice(&catalog->functions).at;
+}
+
+static const char **open_of(const struct catalog *catalog, size_t *count)
+{
+    *count = buf_len(&catalog->open) / sizeof(char *);
+    return (const char **)(void *)buf_slice(&catalog->open).at;
 }
 
 static struct raw_column *columns_of(const struct catalog *catalog, size_t *count)
@@ -459,9 +505,14 @@ static int compare_relations(const void *a, const void *b)
 
 static int compare_functions(const void *a, const void *b)
 {
-    const struct catalog_function *left = a, *right = b;
+    const struct overload *left = a, *right = b;
 
-    return strcmp(left->name, right->name);
+    return strcmp(left->function.name, right->function.name);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
 static int compare_columns(const void *a, const void *b)
@@ -569,11 +620,14 @@ static void clear_raw(struct catalog *catalog)
 
 void catalog_finish(struct catalog *catalog)
 {
-    size_t nrelations, nfunctions, ncolumns;
+    size_t nrelations, nfunctions, ncolumns, nopen;
     struct catalog_relation *relations = relations_of(catalog, &nrelations);
-    struct catalog_function *functions = functions_of(catalog, &nfunctions);
+    struct overload *functions = functions_of(catalog, &nfunctions);
     struct raw_column *columns = columns_of(catalog, &ncolumns);
+    const char **open = open_of(catalog, &nopen);
 
+    if (nopen)
+        qsort(open, nopen, sizeof(*open), compare_names);
     if (ncolumns)
         qsort(columns, ncolumns, sizeof(*columns), compare_columns);
     if (nrelations)
@@ -597,25 +651,65 @@ void catalog_unref(struct catalog *catalog)
         return;
     buf_clear(&catalog->relations);
     buf_clear(&catalog->functions);
+    buf_clear(&catalog->open);
     clear_raw(catalog);
     arena_clear(&catalog->arena);
     mem_free(catalog);
 }
 
-/* Where several schemas have the name, only pg_catalog's is sure to be meant. */
-static const struct catalog_relation *choose(const struct catalog_relation *first, size_t count,
-                                             const char *schema)
+static const struct catalog_relation *in_schema(const struct catalog_relation *first, size_t count,
+                                                const char *schema)
 {
-    if (!schema && count == 1)
-        return first;
     for (size_t i = 0; i < count; i++) {
-        if (strcmp(first[i].schema, schema ? schema : "pg_catalog") == 0)
+        if (strcmp(first[i].schema, schema) == 0)
             return &first[i];
     }
     return NULL;
 }
 
-const struct catalog_relation *catalog_relation(const struct catalog *catalog, const char *schema,
+static bool is_open(const struct catalog *catalog, const char *schema)
+{
+    size_t count;
+    const char **open = open_of(catalog, &count);
+
+    return strcmp(schema, "pg_catalog") == 0 ||
+           (count && bsearch(&schema, open, count, sizeof(*open), compare_names));
+}
+
+/* A schema that its user may not look at is passed over. */
+static const struct catalog_relation *by_path(const struct catalog *catalog,
+                                              const struct catalog_relation *first, size_t count,
+                                              const struct search_path *path)
+{
+    const struct catalog_relation *found = NULL, *other;
+
+    for (unsigned i = 0; i < path->nschemas; i++) {
+        other = in_schema(first, count, path->schemas[i]);
+        if (!other || other == found)
+            continue;
+        if (found)
+            return NULL;
+        if (is_open(catalog, other->schema))
+            return other;
+        found = other;
+    }
+    return found;
+}
+
+static const struct catalog_relation *choose(const struct catalog *catalog,
+                                             const struct catalog_relation *first, size_t count,
+                                             const struct search_path *path, const char *schema)
+{
+    if (schema)
+        return in_schema(first, count, schema);
+    if (path)
+        return by_path(catalog, first, count, path);
+    /* Where several schemas have the name, only pg_catalog's is sure to be meant. */
+    return count == 1 ? first : in_schema(first, count, "pg_catalog");
+}
+
+const struct catalog_relation *catalog_relation(const struct catalog *catalog,
+                                                const struct search_path *path, const char *schema,
                                                 const char *name)
 {
     size_t count, low = 0, high, end;
@@ -631,7 +725,7 @@ const struct catalog_relation *catalog_relation(const struct catalog *catalog, c
     }
     for (end = low; end < count && strcmp(relations[end].name, name) == 0; end++)
         ;
-    return end > low ? choose(relations + low, end - low, schema) : NULL;
+    return end > low ? choose(catalog, relations + low, end - low, path, schema) : NULL;
 }
 
 const struct catalog_column *catalog_column(const struct catalog_relation *relation,
@@ -644,13 +738,56 @@ const struct catalog_column *catalog_column(const struct catalog_relation *relat
     return NULL;
 }
 
-const struct catalog_function *catalog_function(const struct catalog *catalog, const char *name)
+static bool is_in_path(const struct search_path *path, const char *schema)
 {
-    size_t count;
-    const struct catalog_function *functions = functions_of(catalog, &count);
-    struct catalog_function key = {.name = name};
+    for (unsigned i = 0; i < path->nschemas; i++)
+        if (strcmp(path->schemas[i], schema) == 0)
+            return true;
+    return false;
+}
 
-    return count ? bsearch(&key, functions, count, sizeof(key), compare_functions) : NULL;
+static bool may_be_meant(const struct overload *overload, const struct search_path *path,
+                         const char *schema, int nargs)
+{
+    if (nargs >= 0 && (nargs < overload->least || (overload->most >= 0 && nargs > overload->most)))
+        return false;
+    if (!overload->schema)
+        return true;
+    if (schema)
+        return strcmp(overload->schema, schema) == 0;
+    return !path || is_in_path(path, overload->schema);
+}
+
+static void take_worst(struct catalog_function *found, const struct catalog_function *other)
+{
+    found->user = true;
+    if (other->user_volatility > found->user_volatility) /* i, s, v */
+        found->user_volatility = other->user_volatility;
+}
+
+/* What is said of PostgreSQL's own of that name, and of what the sources of all others leave,
+ * stands with each overload. */
+bool catalog_function(const struct catalog *catalog, const struct search_path *path,
+                      const char *schema, const char *name, int nargs,
+                      struct catalog_function *found)
+{
+    struct overload key = {.function.name = name};
+    size_t count;
+    const struct overload *functions = functions_of(catalog, &count);
+    const struct overload *first =
+        count ? bsearch(&key, functions, count, sizeof(key), compare_functions) : NULL;
+
+    if (!first)
+        return false;
+    while (first > functions && strcmp(first[-1].function.name, name) == 0)
+        first--;
+    *found = first->function;
+    found->user = false;
+    found->user_volatility = '\0';
+    for (; first < functions + count && strcmp(first->function.name, name) == 0; first++)
+        if (first->function.user && may_be_meant(first, path, schema, nargs))
+            take_worst(found, &first->function);
+    return found->volatility || found->user;
 }
 
 bool catalog_user_operators(const struct catalog *catalog)

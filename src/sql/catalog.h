@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/slice.h"
+#include "sql/search_path.h"
 #include "sql/value.h"
 
 /* The query whose rows feed catalog_add_row; one statement, text results. */
@@ -52,11 +53,12 @@ struct catalog_relation {
     unsigned ncolumns;
 };
 
-/* By function name, all overloads and schemas taken together: the worst of them. */
+/* All functions that a call may be of, taken together: the worst of them. Of which types its
+ * arguments are is not looked at. */
 struct catalog_function {
     const char *name;
-    char volatility;      /* 'i', 's' or 'v': the worst overload of pg_catalog */
-    bool user;            /* some schema other than pg_catalog has one of this name */
+    char volatility;      /* 'i', 's' or 'v': the worst of that name in pg_catalog; else '\0' */
+    bool user;            /* some schema other than pg_catalog has one */
     char user_volatility; /* the worst of those */
     bool aggregate;
     bool leaving;         /* the source of a user's one may leave something on the session */
@@ -76,14 +78,20 @@ uint64_t catalog_digest(const struct catalog *catalog);
 void catalog_ref(struct catalog *catalog);
 void catalog_unref(struct catalog *catalog);
 
-/* schema NULL: the one relation of that name in any schema but pg_toast and pg_temp; NULL where
- * there is none or more than one (search_path is not looked at). pg_catalog names come first. */
-const struct catalog_relation *catalog_relation(const struct catalog *catalog, const char *schema,
+/* schema NULL: the one that is found by the path; with no path (NULL) the one relation of that name
+ * in any schema but pg_toast and pg_temp. NULL where there is none, or which one is not sure: more
+ * than one, or the path's first one in a schema that its user may not be allowed to look at.
+ * Without a path pg_catalog names come first. */
+const struct catalog_relation *catalog_relation(const struct catalog *catalog,
+                                                const struct search_path *path, const char *schema,
                                                 const char *name);
 const struct catalog_column *catalog_column(const struct catalog_relation *relation,
                                             const char *name);
-/* NULL where no function has this name. */
-const struct catalog_function *catalog_function(const struct catalog *catalog, const char *name);
+/* What a call with so many arguments (-1: any number) may be of; without a schema in those of the
+ * path, without a path (NULL) in any. False where no function may be meant. */
+bool catalog_function(const struct catalog *catalog, const struct search_path *path,
+                      const char *schema, const char *name, int nargs,
+                      struct catalog_function *found);
 /* True where operators, casts or types that users made could run user code unseen. */
 bool catalog_user_operators(const struct catalog *catalog);
 /* True where one of those may do anything: its function is not immutable, and any statement may run

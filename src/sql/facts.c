@@ -251,16 +251,18 @@ void facts_path(struct facts *facts, const char *column, const char *path)
     buf_put(&facts->paths, &added, sizeof(added));
 }
 
-void facts_function(struct facts *facts, const char *schema, const char *name, bool aggregate)
+void facts_function(struct facts *facts, const struct shape_function *function)
 {
     struct shape_function *functions = MEMBERS(&facts->functions, struct shape_function);
-    struct shape_function added = {.aggregate = aggregate};
+    struct shape_function added = *function;
+    const char *schema = function->schema && *function->schema ? function->schema : NULL;
     unsigned count = COUNT(&facts->functions, struct shape_function);
 
     for (unsigned i = 0; i < count; i++) {
-        if (strcmp(functions[i].name, name) == 0 &&
-            same_text(functions[i].schema, schema && *schema ? schema : NULL)) {
-            functions[i].aggregate |= aggregate;
+        if (functions[i].nargs == function->nargs &&
+            strcmp(functions[i].name, function->name) == 0 &&
+            same_text(functions[i].schema, schema)) {
+            functions[i].aggregate |= function->aggregate;
             return;
         }
     }
@@ -269,7 +271,7 @@ void facts_function(struct facts *facts, const char *schema, const char *name, b
         return;
     }
     added.schema = keep(facts, schema);
-    added.name = arena_text(&facts->arena, slice_text(name));
+    added.name = arena_text(&facts->arena, slice_text(function->name));
     buf_put(&facts->functions, &added, sizeof(added));
 }
 

@@ -65,4 +65,5 @@ void facts_column(struct facts *facts, const char *name);
 void facts_type(struct facts *facts, const char *name);
 void facts_metric(struct facts *facts, const char *text);
 void facts_path(struct facts *facts, const char *column, const char *path);
-void facts_function(struct facts *facts, const char *schema, const char *name, bool aggregate);
+/* The strings of `function` are copied. */
+void facts_function(struct facts *facts, const struct shape_function *function);

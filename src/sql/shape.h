@@ -128,6 +128,7 @@ struct shape_path {
 struct shape_function { /* called anywhere in the text, aggregates included */
     const char *schema; /* NULL: by search_path */
     const char *name;
+    int nargs;      /* -1: not known */
     bool aggregate; /* known from the grammar or by name as an aggregate of PostgreSQL */
     bool attribute; /* written x.name or (expr).name: a call where no such column is meant, and a
                        function of that name exists */

@@ -69,12 +69,21 @@ void shapes_clear(struct shapes *shapes)
     shapes->unreadable = NULL;
 }
 
-static struct known_shape *look_up(struct shapes *shapes, struct hash128 hash)
+/* The same statement is another one where its names are looked for elsewhere. */
+static uint64_t hash_under(struct hash128 hash, const struct search_path *path)
 {
-    for (struct map_link *link = map_first(&shapes->map, hash.low); link; link = map_next(link)) {
+    return path ? hash.low ^ path->link.hash : hash.low;
+}
+
+static struct known_shape *look_up(struct shapes *shapes, struct hash128 hash,
+                                   const struct search_path *path)
+{
+    struct map_link *link = map_first(&shapes->map, hash_under(hash, path));
+
+    for (; link; link = map_next(link)) {
         struct known_shape *known = MAP_OF(link, struct known_shape, link);
 
-        if (known->shape->hash.high == hash.high)
+        if (known->shape->hash.high == hash.high && known->path == path)
             return known;
     }
     return NULL;
@@ -92,7 +101,8 @@ static void make_room(struct shapes *shapes, size_t bytes)
 /* A text that doesn't parse is kept by its bytes: another one of its fingerprint may do so, since
  * the fingerprint leaves out what is within literals. */
 static struct known_shape *add(struct shapes *shapes, struct slice text, struct hash128 hash,
-                               struct hash128 raw, const struct values *values)
+                               struct hash128 raw, const struct search_path *path,
+                               const struct values *values)
 {
     struct shape *shape = shape_new(text, hash, values);
     struct known_shape *known;
@@ -103,15 +113,17 @@ static struct known_shape *add(struct shapes *shapes, struct slice text, struct 
         shape->hash = raw;
     }
     known = new_known(shapes, shape);
+    known->path = path;
     bytes = shape->bytes + SHAPE_COST;
     shapes->parsed++;
     make_room(shapes, bytes);
     shapes->bytes += bytes;
-    map_add(&shapes->map, &known->link, hash.low);
+    map_add(&shapes->map, &known->link, hash_under(hash, path));
     return known;
 }
 
-struct known_shape *shapes_find(struct shapes *shapes, struct slice text, struct values *values)
+struct known_shape *shapes_find(struct shapes *shapes, struct slice text,
+                                const struct search_path *path, struct values *values)
 {
     struct known_shape *known;
     struct hash128 hash;
@@ -122,13 +134,13 @@ struct known_shape *shapes_find(struct shapes *shapes, struct slice text, struct
     }
     if (!finger_text(text, &hash, values))
         return known_shape_ref(shapes->unreadable);
-    known = look_up(shapes, hash);
+    known = look_up(shapes, hash, path);
     if (!known) {
         struct hash128 raw = hash128_bytes(text.at, text.len);
 
-        known = look_up(shapes, raw);
+        known = look_up(shapes, raw, path);
         if (!known)
-            known = add(shapes, text, hash, raw, values);
+            known = add(shapes, text, hash, raw, path, values);
     }
     ring_leave(&known->recent);
     ring_append(&shapes->recent, &known->recent);

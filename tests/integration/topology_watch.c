@@ -53,7 +53,7 @@ static void shut(void *owner)
 
 static void catalog(void *owner, struct catalog *taken)
 {
-    const struct catalog_relation *relation = catalog_relation(taken, "public", "watched");
+    const struct catalog_relation *relation = catalog_relation(taken, NULL, "public", "watched");
 
     (void)owner;
     say("catalog %s", relation ? "has watched" : "lacks watched");

@@ -134,6 +134,7 @@ static inline void house_clear(struct house *house)
     pool_set_free(house->database.pools);
     topology_free(house->database.topology);
     shapes_clear(&house->database.shapes);
+    search_paths_clear(&house->database.paths);
     ledger_free(house->database.ledger);
     cache_free(house->rooms.cache);
     users_free(house->rooms.users);

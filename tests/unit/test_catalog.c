@@ -38,6 +38,13 @@ static bool add(struct catalog *catalog, const char *const row[7])
     return catalog_add_row(catalog, fields, 7);
 }
 
+static struct catalog_function room; /* what was looked up last */
+
+static const struct catalog_function *look_up(const struct catalog *catalog, const char *name)
+{
+    return catalog_function(catalog, NULL, NULL, name, -1, &room) ? &room : NULL;
+}
+
 static struct catalog *fill(void)
 {
     struct catalog *catalog = catalog_new();
@@ -51,7 +58,7 @@ static struct catalog *fill(void)
 static void test_relations(void **state)
 {
     struct catalog *catalog = fill();
-    const struct catalog_relation *relation = catalog_relation(catalog, NULL, "evaluations");
+    const struct catalog_relation *relation = catalog_relation(catalog, NULL, NULL, "evaluations");
 
     (void)state;
     assert_non_null(relation);
@@ -59,21 +66,21 @@ static void test_relations(void **state)
     assert_int_equal(relation->oid, 101);
     assert_true(relation->inherits && relation->triggers && relation->rules);
     assert_true(relation->row_security);
-    assert_int_equal(catalog_relation(catalog, "archive", "orders")->kind, 'p');
-    assert_int_equal(catalog_relation(catalog, "public", "orders")->persistence, 'u');
-    assert_null(catalog_relation(catalog, NULL, "orders")); /* of two schemas */
-    assert_null(catalog_relation(catalog, "archive", "users"));
-    assert_null(catalog_relation(catalog, NULL, "nothing"));
-    assert_string_equal(catalog_relation(catalog, NULL, "pg_class")->schema, "pg_catalog");
-    assert_string_equal(catalog_relation(catalog, "public", "pg_class")->schema, "public");
-    assert_int_equal(catalog_relation(catalog, "pg_catalog", "pg_stats")->kind, 'v');
+    assert_int_equal(catalog_relation(catalog, NULL, "archive", "orders")->kind, 'p');
+    assert_int_equal(catalog_relation(catalog, NULL, "public", "orders")->persistence, 'u');
+    assert_null(catalog_relation(catalog, NULL, NULL, "orders")); /* of two schemas */
+    assert_null(catalog_relation(catalog, NULL, "archive", "users"));
+    assert_null(catalog_relation(catalog, NULL, NULL, "nothing"));
+    assert_string_equal(catalog_relation(catalog, NULL, NULL, "pg_class")->schema, "pg_catalog");
+    assert_string_equal(catalog_relation(catalog, NULL, "public", "pg_class")->schema, "public");
+    assert_int_equal(catalog_relation(catalog, NULL, "pg_catalog", "pg_stats")->kind, 'v');
     catalog_unref(catalog);
 }
 
 static void test_columns(void **state)
 {
     struct catalog *catalog = fill();
-    const struct catalog_relation *users = catalog_relation(catalog, NULL, "users");
+    const struct catalog_relation *users = catalog_relation(catalog, NULL, NULL, "users");
     const struct catalog_column *id = catalog_column(users, "id");
 
     (void)state;
@@ -82,35 +89,148 @@ static void test_columns(void **state)
     assert_true(id->unique && id->has_default && !id->generated);
     assert_true(catalog_column(users, "full_name")->generated);
     assert_null(catalog_column(users, "user_id"));
-    assert_int_equal(catalog_column(catalog_relation(catalog, NULL, "evaluations"), "id")->type,
-                     TYPE_UUID);
-    assert_int_equal(catalog_column(catalog_relation(catalog, "archive", "orders"), "id")->type,
-                     TYPE_INT2);
-    assert_int_equal(catalog_column(catalog_relation(catalog, "archive", "orders"), "at")->type,
-                     TYPE_NONE);
-    assert_false(catalog_column(catalog_relation(catalog, "archive", "orders"), "at")->unique);
-    assert_null(catalog_column(catalog_relation(catalog, NULL, "empty"), "id"));
-    assert_null(catalog_column(catalog_relation(catalog, NULL, "pg_type"), "id"));
+    assert_int_equal(
+        catalog_column(catalog_relation(catalog, NULL, NULL, "evaluations"), "id")->type,
+        TYPE_UUID);
+    assert_int_equal(
+        catalog_column(catalog_relation(catalog, NULL, "archive", "orders"), "id")->type,
+        TYPE_INT2);
+    assert_int_equal(
+        catalog_column(catalog_relation(catalog, NULL, "archive", "orders"), "at")->type,
+        TYPE_NONE);
+    assert_false(
+        catalog_column(catalog_relation(catalog, NULL, "archive", "orders"), "at")->unique);
+    assert_null(catalog_column(catalog_relation(catalog, NULL, NULL, "empty"), "id"));
+    assert_null(catalog_column(catalog_relation(catalog, NULL, NULL, "pg_type"), "id"));
     catalog_unref(catalog);
 }
 
 static void test_functions(void **state)
 {
     struct catalog *catalog = fill();
-    const struct catalog_function *lower = catalog_function(catalog, "lower");
+    const struct catalog_function *lower = look_up(catalog, "lower");
 
     (void)state;
     assert_true(lower->user);
     assert_int_equal(lower->volatility, 'i');
     assert_int_equal(lower->user_volatility, 'v');
-    assert_int_equal(catalog_function(catalog, "mine")->volatility, '\0');
-    assert_true(catalog_function(catalog, "mine")->aggregate);
-    assert_false(catalog_function(catalog, "abs")->user);
-    assert_true(catalog_function(catalog, "sum")->aggregate);
-    assert_int_equal(catalog_function(catalog, "random")->volatility, 'v');
-    assert_null(catalog_function(catalog, "nothing"));
+    assert_int_equal(look_up(catalog, "mine")->volatility, '\0');
+    assert_true(look_up(catalog, "mine")->aggregate);
+    assert_false(look_up(catalog, "abs")->user);
+    assert_true(look_up(catalog, "sum")->aggregate);
+    assert_int_equal(look_up(catalog, "random")->volatility, 'v');
+    assert_null(look_up(catalog, "nothing"));
     assert_false(catalog_user_operators(catalog));
     assert_false(catalog_loose_operators(catalog) || catalog_loose_domains(catalog));
+    catalog_unref(catalog);
+}
+
+static const struct search_path *path_of(struct search_paths *paths, const char *setting)
+{
+    const struct search_path *path = search_path_find(paths, slice_text(setting), "u");
+
+    assert_non_null(path);
+    return path;
+}
+
+/* Of tables that several schemas have, and where everybody may look. */
+static void test_relations_by_path(void **state)
+{
+    static const char *const rows_of[][7] = {
+        {"r", "a", "t", "1", "r", "p", ""},
+        {"r", "b", "t", "2", "r", "p", ""},
+        {"r", "b", "only", "3", "r", "p", ""},
+        {"r", "shut", "t", "4", "r", "p", ""},
+        {"r", "u", "t", "5", "r", "p", ""},
+        {"r", "a", "pg_class", "6", "r", "p", ""},
+        {"k", "r", "pg_class", NULL, NULL, NULL, NULL},
+        {"n", "b", NULL, NULL, NULL, NULL, NULL},
+        {"n", "a", NULL, NULL, NULL, NULL, NULL},
+        {"n", "u", NULL, NULL, NULL, NULL, NULL},
+    };
+    static const struct {
+        const char *path, *schema, *name, *found; /* NULL: not sure, or none */
+    } looks[] = {
+        {"a, b", NULL, "t", "a"},
+        {"b, a", NULL, "t", "b"},
+        {"a, b", "b", "t", "b"},
+        {"a", NULL, "only", NULL},
+        {"a, b", NULL, "only", "b"},
+        {"shut, a", NULL, "t", NULL}, /* whose user may not be allowed to look into shut */
+        {"a, shut", NULL, "t", "a"},
+        {"shut", NULL, "t", "shut"},
+        {"shut, shut", NULL, "t", "shut"},
+        {"\"$user\", a", NULL, "t", "u"},
+        {"a", NULL, "pg_class", "pg_catalog"},
+        {"a, pg_catalog", NULL, "pg_class", "a"},
+        {"missing, b", NULL, "t", "b"},
+        {"", NULL, "t", NULL},
+        {"", NULL, "pg_class", "pg_catalog"},
+    };
+    struct catalog *catalog = catalog_new();
+    struct search_paths paths = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows_of) / sizeof(*rows_of); i++)
+        assert_true(add(catalog, rows_of[i]));
+    catalog_finish(catalog);
+    assert_null(catalog_relation(catalog, NULL, NULL, "t"));
+    for (size_t i = 0; i < sizeof(looks) / sizeof(*looks); i++) {
+        const struct catalog_relation *found = catalog_relation(
+            catalog, path_of(&paths, looks[i].path), looks[i].schema, looks[i].name);
+        const char *schema = found ? found->schema : "nothing";
+
+        if (strcmp(schema, looks[i].found ? looks[i].found : "nothing") != 0)
+            fail_msg("row %zu: %s", i, schema);
+    }
+    search_paths_clear(&paths);
+    catalog_unref(catalog);
+}
+
+/* Only those count that a call of so many arguments may mean. */
+static void test_overloads(void **state)
+{
+    static const char *const rows_of[][7] = {
+        {"f", "f", "i", "v", "", NULL, "2 2 a"},  {"f", "f", "i", "s", "", NULL, "3 5 a"},
+        {"f", "f", "i", "i", "", NULL, "1 -1 b"}, {"f", "g", NULL, "s", "", NULL, "0 0 a"},
+        {"f", "old", NULL, "v", "", NULL, NULL}, /* of a dump without signatures */
+    };
+    static const struct {
+        const char *path, *schema, *name;
+        int nargs;
+        const char *found; /* volatility of PostgreSQL's own, of the user's; NULL: none */
+    } looks[] = {
+        {NULL, NULL, "f", -1, "iv"},        {NULL, NULL, "f", 0, "i-"},
+        {NULL, NULL, "f", 1, "ii"},         {NULL, NULL, "f", 2, "iv"},
+        {NULL, NULL, "f", 4, "is"},         {NULL, NULL, "f", 6, "ii"},
+        {NULL, "b", "f", 2, "ii"},          {NULL, "a", "f", 1, "i-"},
+        {NULL, "pg_catalog", "f", 2, "i-"}, {"b", NULL, "f", 2, "ii"},
+        {"a", NULL, "f", 4, "is"},          {"c", NULL, "f", 2, "i-"},
+        {NULL, NULL, "g", 0, "-s"},         {NULL, NULL, "g", 1, NULL},
+        {"b", NULL, "g", 0, NULL},          {"b", NULL, "old", 7, "-v"},
+        {NULL, NULL, "none", 1, NULL},
+    };
+    struct catalog *catalog = catalog_new();
+    struct search_paths paths = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows_of) / sizeof(*rows_of); i++)
+        assert_true(add(catalog, rows_of[i]));
+    catalog_finish(catalog);
+    for (size_t i = 0; i < sizeof(looks) / sizeof(*looks); i++) {
+        const struct search_path *path = looks[i].path ? path_of(&paths, looks[i].path) : NULL;
+        struct catalog_function found;
+        bool any =
+            catalog_function(catalog, path, looks[i].schema, looks[i].name, looks[i].nargs, &found);
+
+        if (any != (looks[i].found != NULL))
+            fail_msg("row %zu", i);
+        if (!any)
+            continue;
+        assert_int_equal(found.volatility ? found.volatility : '-', looks[i].found[0]);
+        assert_int_equal(found.user ? found.user_volatility : '-', looks[i].found[1]);
+    }
+    search_paths_clear(&paths);
     catalog_unref(catalog);
 }
 
@@ -130,17 +250,17 @@ static void test_what_functions_leave(void **state)
     for (size_t i = 0; i < sizeof(rows_of) / sizeof(*rows_of); i++)
         assert_true(add(catalog, rows_of[i]));
     catalog_finish(catalog);
-    assert_false(catalog_function(catalog, "harmless")->leaving);
-    assert_true(catalog_function(catalog, "sets")->leaving);
-    assert_false(catalog_function(catalog, "sets")->computed);
-    assert_string_equal(catalog_function(catalog, "sets")->settings, "app.tenant app.user");
-    assert_true(catalog_function(catalog, "computes")->leaving);
-    assert_true(catalog_function(catalog, "computes")->computed);
-    assert_null(catalog_function(catalog, "computes")->settings);
-    assert_true(catalog_function(catalog, "both")->leaving);
-    assert_true(catalog_function(catalog, "both")->aggregate);
-    assert_false(catalog_function(catalog, "set_config")->leaving);
-    assert_null(catalog_function(catalog, "set_config")->settings);
+    assert_false(look_up(catalog, "harmless")->leaving);
+    assert_true(look_up(catalog, "sets")->leaving);
+    assert_false(look_up(catalog, "sets")->computed);
+    assert_string_equal(look_up(catalog, "sets")->settings, "app.tenant app.user");
+    assert_true(look_up(catalog, "computes")->leaving);
+    assert_true(look_up(catalog, "computes")->computed);
+    assert_null(look_up(catalog, "computes")->settings);
+    assert_true(look_up(catalog, "both")->leaving);
+    assert_true(look_up(catalog, "both")->aggregate);
+    assert_false(look_up(catalog, "set_config")->leaving);
+    assert_null(look_up(catalog, "set_config")->settings);
     catalog_unref(catalog);
 }
 
@@ -184,17 +304,18 @@ static void test_families(void **state)
         assert_true(add(catalog, rows_of[i]));
     catalog_finish(catalog);
     for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++) {
-        const struct catalog_relation *found = catalog_relation(catalog, NULL, families[i].name);
+        const struct catalog_relation *found =
+            catalog_relation(catalog, NULL, NULL, families[i].name);
         const struct catalog_relation *expected =
-            families[i].family ? catalog_relation(catalog, NULL, families[i].family) : NULL;
+            families[i].family ? catalog_relation(catalog, NULL, NULL, families[i].family) : NULL;
 
         if (found->family != expected)
             fail_msg("%s", families[i].name);
     }
-    assert_true(catalog_relation(catalog, NULL, "root")->triggers);
-    assert_true(catalog_column(catalog_relation(catalog, NULL, "root"), "id")->unique);
-    assert_false(catalog_column(catalog_relation(catalog, NULL, "old"), "id")->unique);
-    assert_true(catalog_column(catalog_relation(catalog, NULL, "alone"), "id")->unique);
+    assert_true(catalog_relation(catalog, NULL, NULL, "root")->triggers);
+    assert_true(catalog_column(catalog_relation(catalog, NULL, NULL, "root"), "id")->unique);
+    assert_false(catalog_column(catalog_relation(catalog, NULL, NULL, "old"), "id")->unique);
+    assert_true(catalog_column(catalog_relation(catalog, NULL, NULL, "alone"), "id")->unique);
     catalog_unref(catalog);
 }
 
@@ -216,11 +337,11 @@ static void test_followers_and_texts(void **state)
     for (size_t i = 0; i < sizeof(rows_of) / sizeof(*rows_of); i++)
         assert_true(add(catalog, rows_of[i]));
     catalog_finish(catalog);
-    root = catalog_relation(catalog, NULL, "root");
-    child = catalog_relation(catalog, NULL, "child");
-    view = catalog_relation(catalog, NULL, "vw");
+    root = catalog_relation(catalog, NULL, NULL, "root");
+    child = catalog_relation(catalog, NULL, NULL, "child");
+    view = catalog_relation(catalog, NULL, NULL, "vw");
     assert_int_equal(root->nfollowers, 3);
-    assert_int_equal(catalog_relation(catalog, NULL, "part")->nfollowers, 0);
+    assert_int_equal(catalog_relation(catalog, NULL, NULL, "part")->nfollowers, 0);
     for (unsigned i = 0; i < 3; i++) {
         const struct catalog_follower *follower = &root->followers[i];
 
@@ -304,8 +425,8 @@ static void test_bad_rows(void **state)
         assert_false(add(catalog, bad[i]));
     assert_false(catalog_add_row(catalog, &field, 1));
     catalog_finish(catalog);
-    assert_null(catalog_relation(catalog, NULL, "t"));
-    assert_null(catalog_function(catalog, "g"));
+    assert_null(catalog_relation(catalog, NULL, NULL, "t"));
+    assert_null(look_up(catalog, "g"));
     assert_true(catalog_user_operators(catalog)); /* nothing said so far */
     catalog_ref(catalog);
     catalog_unref(catalog);
@@ -318,6 +439,8 @@ int main(void)
         cmocka_unit_test(test_relations),
         cmocka_unit_test(test_columns),
         cmocka_unit_test(test_functions),
+        cmocka_unit_test(test_relations_by_path),
+        cmocka_unit_test(test_overloads),
         cmocka_unit_test(test_marks_of_operators),
         cmocka_unit_test(test_bad_rows),
         cmocka_unit_test(test_what_functions_leave),

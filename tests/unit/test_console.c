@@ -339,7 +339,7 @@ static void shapes_come_by_total_time(void **state)
     build(&desk);
     for (int i = 0; i < 2; i++) {
         struct known_shape *known =
-            shapes_find(&desk.house.database.shapes, slice_text(texts[i]), &values);
+            shapes_find(&desk.house.database.shapes, slice_text(texts[i]), NULL, &values);
         struct trail trail = {.rules = desk.house.rooms.rules,
                               .tier = -1,
                               .source = SOURCE_PRIMARY,
@@ -360,7 +360,8 @@ static void shapes_come_by_total_time(void **state)
     assert_true(update < read);
     expect_in("SHOW SHAPES", answer, "|1|0|0|0|200.000|200.000|200.000|");
     mem_free(answer);
-    known_shape_unref(shapes_find(&desk.house.database.shapes, SLICE("DELETE FROM b"), &values));
+    known_shape_unref(
+        shapes_find(&desk.house.database.shapes, SLICE("DELETE FROM b"), NULL, &values));
     answer = ask(&desk, "SHOW SHAPES");
     assert_non_null(
         strstr(answer, "|0|0|0|0|0.000|NULL|NULL|delete|write|NULL|primary|write|no|write|"));

@@ -341,7 +341,8 @@ static void show(struct built *built, const struct catalog *catalog)
     built->plan.catalog = catalog;
     for (unsigned i = 0; i < built->plan.nrefs; i++)
         if (built->refs[i].relation)
-            built->refs[i].table = catalog_relation(catalog, NULL, built->refs[i].relation->name);
+            built->refs[i].table =
+                catalog_relation(catalog, NULL, NULL, built->refs[i].relation->name);
 }
 
 static void pairs_test(void **state)

@@ -95,7 +95,7 @@ static void begin(struct request *request, struct rules *rules, struct catalog *
     memset(&request->values, 0, sizeof(request->values));
     finger_text(slice_text(sql), &hash, &request->values);
     request->shape = shape_new(slice_text(sql), hash, &request->values);
-    request->plan = plan_new(rules, with, request->shape);
+    request->plan = plan_new(rules, with, request->shape, NULL);
 }
 
 static void end(struct request *request)

@@ -120,7 +120,7 @@ static void begin(struct request *request, struct scene *scene, const char *sql)
     memset(request, 0, sizeof(*request));
     finger_text(slice_text(sql), &hash, &request->values);
     request->shape = shape_new(slice_text(sql), hash, &request->values);
-    request->plan = plan_new(scene->rules, scene->catalog, request->shape);
+    request->plan = plan_new(scene->rules, scene->catalog, request->shape, NULL);
     hint_read(&request->hints, request->values.tags);
     request->asker = (struct asker){.database = "app",
                                     .user = "anna",

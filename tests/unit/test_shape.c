@@ -148,7 +148,30 @@ static void describe(struct buf *out, const struct shape *shape)
     put_flags(out, shape);
 }
 
-/* Calls, an aggregate with a star; or attributes, with the occurrence whose row they are of. */
+static bool is_repeated(const struct shape *shape, unsigned at)
+{
+    const struct shape_function *function = &shape->functions[at], *before;
+
+    for (unsigned i = 0; i < at; i++) {
+        before = &shape->functions[i];
+        if (strcmp(before->name, function->name) == 0 && !before->schema == !function->schema &&
+            before->attribute == function->attribute && before->row == function->row)
+            return true;
+    }
+    return false;
+}
+
+/* Calls, each with its number of arguments. */
+static void put_calls(struct buf *out, const struct shape *shape)
+{
+    buf_printf(out, " calls:");
+    for (unsigned i = 0; i < shape->nfunctions; i++)
+        buf_printf(out, "%s%s/%d", i ? "," : "", shape->functions[i].name,
+                   shape->functions[i].nargs);
+}
+
+/* What is called, an aggregate with a star; or attributes, with the occurrence whose row they are
+ * of. */
 static void put_functions(struct buf *out, const struct shape *shape, bool attributes)
 {
     const char *comma = "";
@@ -157,7 +180,7 @@ static void put_functions(struct buf *out, const struct shape *shape, bool attri
     for (unsigned i = 0; i < shape->nfunctions; i++) {
         const struct shape_function *function = &shape->functions[i];
 
-        if (function->attribute != attributes)
+        if (function->attribute != attributes || is_repeated(shape, i))
             continue;
         buf_printf(out, "%s%s%s%s%s", comma, function->schema ? function->schema : "",
                    function->schema ? "." : "", function->name, function->aggregate ? "*" : "");
@@ -241,6 +264,8 @@ static void describe_more(struct buf *out, const struct shape *shape, const char
         put_names(out, "metrics", shape->metrics, shape->nmetrics);
     if (strstr(expected, "functions:"))
         put_functions(out, shape, false);
+    if (strstr(expected, "calls:"))
+        put_calls(out, shape);
     if (strstr(expected, "attributes:"))
         put_functions(out, shape, true);
     if (strstr(expected, "loose:"))
@@ -382,8 +407,8 @@ static void with_others(struct buf *out, const char *text, unsigned way)
 
 static bool same_facts(const char *text, const char *other)
 {
-    static const char every_label[] =
-        "columns: types: metrics: functions: equals: leaves: ends: settings: paths:";
+    static const char every_label[] = "columns: types: metrics: functions: calls: attributes: "
+                                      "loose: equals: leaves: ends: settings: paths:";
     struct hash128 hash, other_hash;
     struct buf left = {0}, right = {0};
     bool same = true;

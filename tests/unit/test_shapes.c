@@ -20,7 +20,7 @@ static struct known_shape *find(struct shapes *shapes, const char *text)
 {
     static struct values values;
 
-    return shapes_find(shapes, slice_text(text), &values);
+    return shapes_find(shapes, slice_text(text), NULL, &values);
 }
 
 static void test_one_shape(void **state)
@@ -113,7 +113,7 @@ static void test_unreadable_is_shared(void **state)
     memset(text, ' ', LONG);
     shapes_init(&shapes, 1 << 20, free_plan);
     broken = find(&shapes, "select 'a");
-    other = shapes_find(&shapes, slice_of(text, LONG), &values);
+    other = shapes_find(&shapes, slice_of(text, LONG), NULL, &values);
     assert_ptr_equal(broken, other);
     assert_true(broken->shape->unknown && broken->shape->writes);
     assert_int_equal(values.count, 0);
