@@ -1,0 +1,21 @@
+-- The relations that shapes.txt speaks of. shapes.catalog is what `pgtier catalog` says of a database with these.
+CREATE TABLE t (id int PRIMARY KEY, a int, b int, c int, d jsonb, k text, v int, x int, data jsonb);
+CREATE TABLE u (id int PRIMARY KEY, a int, x int);
+CREATE TABLE a (id int PRIMARY KEY, a int, b int, x int, k text);
+CREATE TABLE b (id int PRIMARY KEY, a int, kind text);
+CREATE TABLE c (id int PRIMARY KEY, a int);
+CREATE TABLE e (id int PRIMARY KEY, user_id int);
+CREATE TABLE users (id int PRIMARY KEY, name text, tier text, email text UNIQUE, u uuid, d date, active bool, created_at timestamptz);
+CREATE TABLE orders (id int PRIMARY KEY, user_id int REFERENCES users ON DELETE CASCADE, status int);
+CREATE TABLE org (id int PRIMARY KEY, name text);
+CREATE TABLE employee (id int PRIMARY KEY, version int, name text);
+CREATE TABLE app_item (id int PRIMARY KEY, name text);
+CREATE TABLE auth_user (id int PRIMARY KEY, username text UNIQUE, email text, password text, last_login timestamptz);
+CREATE TABLE pgbench_accounts (aid int PRIMARY KEY, bid int, abalance int, filler text);
+CREATE TABLE pgbench_history (tid int, bid int, aid int, delta int, mtime timestamp, filler text);
+CREATE TABLE business_evaluations (id uuid PRIMARY KEY, user_id uuid, subscription_tier text, health_score int, professional_data jsonb);
+CREATE TABLE business_evaluations_archive (LIKE business_evaluations);
+CREATE TABLE "User" (id int PRIMARY KEY, email text UNIQUE, name text, "orgId" int);
+CREATE TABLE "Post" (id int PRIMARY KEY, "userId" int REFERENCES "User", title text);
+CREATE TABLE "BusinessEvaluation" (id uuid PRIMARY KEY, "userId" uuid, "subscriptionTier" text);
+CREATE TABLE "E" (id int PRIMARY KEY);
