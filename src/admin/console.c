@@ -93,12 +93,25 @@ static bool run_command(const struct admin *admin, struct slice text, struct buf
 static bool run_next(const struct admin *admin, struct slice *left, struct buf *out,
                      struct err *err)
 {
+    struct buf rows = {0};
     struct slice rest;
+    bool told;
 
     if (!explain_is(*left, &rest))
         return run_command(admin, command_cut(left), out, err);
     *left = slice_first(*left, 0); /* what is explained may be several statements */
-    return explain_run(admin->gather->rooms, NULL, rest, out, err);
+    if (explain_analyzes(&rest)) {
+        err_set(err, "0A000", "the console runs no statements");
+        err_hint(err, "Send EXPLAIN ROUTE ANALYZE to the database itself.");
+        return false;
+    }
+    told = explain_run(admin->gather->rooms, NULL, rest, &rows, err);
+    if (told) {
+        write_columns(out, EXPLAIN_COLUMNS, EXPLAIN_NCOLUMNS);
+        buf_put_slice(out, buf_slice(&rows));
+    }
+    buf_clear(&rows);
+    return told;
 }
 
 static struct slice skip_empty(struct slice text)
@@ -139,20 +152,38 @@ static bool allows(void *owner, const char *user)
     return false;
 }
 
-static bool explain(void *owner, struct session *session, struct slice text, struct buf *out)
+static bool explains(struct slice text)
 {
-    const struct admin *admin = owner;
-    struct err err = {0};
     struct slice rest;
 
-    if (!explain_is(text, &rest))
-        return false;
-    if (!explain_run(admin->gather->rooms, session, rest, out, &err))
-        write_error(out, "ERROR", &err);
-    return true;
+    return explain_is(text, &rest);
+}
+
+static enum explain_outcome explain(void *owner, struct session *session, struct slice text,
+                                    struct slice *sql, struct buf *out, struct err *err)
+{
+    const struct admin *admin = owner;
+
+    explain_is(text, sql);
+    if (explain_analyzes(sql))
+        return explain_may_run(session, *sql, err) ? EXPLAIN_RUN : EXPLAIN_REFUSED;
+    return explain_run(admin->gather->rooms, session, *sql, out, err) ? EXPLAIN_TOLD
+                                                                      : EXPLAIN_REFUSED;
+}
+
+static void ran(void *owner, struct session *session, struct slice sql, const struct trail *trail,
+                const char *node, struct buf *out)
+{
+    (void)owner;
+    explain_ran(session, sql, trail, node, out);
 }
 
 struct console console_of(struct admin *admin)
 {
-    return (struct console){.run = run, .allows = allows, .explain = explain, .owner = admin};
+    return (struct console){.run = run,
+                            .allows = allows,
+                            .explains = explains,
+                            .explain = explain,
+                            .ran = ran,
+                            .owner = admin};
 }

@@ -5,6 +5,7 @@
 
 #include "admin/command.h"
 #include "admin/table.h"
+#include "base/clock.h"
 #include "fresh/footprint.h"
 #include "rules/describe.h"
 #include "session/session.h"
@@ -300,12 +301,110 @@ static struct slice without_end(struct slice text)
     return text;
 }
 
+bool explain_analyzes(struct slice *rest)
+{
+    struct slice at = *rest;
+    struct slice word = command_word(&at);
+
+    if (!slice_is_nocase(word, "analyze") && !slice_is_nocase(word, "analyse"))
+        return false;
+    *rest = without_end(at);
+    return true;
+}
+
+/* Where only its own effects are to be expected, and an answer of rows or of a count. */
+static bool runs_well(const struct shape *shape)
+{
+    if (shape->nstatements != 1 || shape->unknown)
+        return false;
+    switch (shape->statements[0]) {
+    case STATEMENT_SELECT:
+    case STATEMENT_INSERT:
+    case STATEMENT_UPDATE:
+    case STATEMENT_DELETE:
+    case STATEMENT_MERGE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool explain_may_run(struct session *session, struct slice sql, struct err *err)
+{
+    struct values values;
+    struct known_shape *known =
+        shapes_find(&session_database(session)->shapes, sql, session_path(session), &values);
+    bool well = runs_well(known->shape);
+
+    known_shape_unref(known);
+    if (!well) {
+        err_set(err, "0A000",
+                "EXPLAIN ROUTE ANALYZE runs one statement that reads or changes rows");
+        err_hint(err, "EXPLAIN ROUTE without ANALYZE explains any other, and runs nothing.");
+    }
+    return well;
+}
+
+static void put_reason(struct table *table, const char *what, enum plan_reason reason)
+{
+    if (reason != PLAN_NONE)
+        linef(table, what, "%s (%s)", plan_reason_text(reason), plan_reason_code(reason));
+}
+
+/* Who has answered, and why nobody better. */
+static void put_source(struct table *table, const struct trail *trail, const char *node)
+{
+    if (trail->source == SOURCE_CACHE)
+        linef(table, "answered by", "the cache%s",
+              trail->joined ? ": somebody else was asking for the same" : "");
+    else
+        linef(table, "answered by", "%s %s", source_text(trail->source), node ? node : "");
+    if (trail->source != SOURCE_CACHE && trail->uncached == PLAN_NONE)
+        line(table, "why not the cache",
+             trail->led ? "it was not there: it is now" : "it was not there, and may not be kept");
+    else if (trail->source != SOURCE_CACHE)
+        put_reason(table, "why not the cache", trail->uncached);
+    if (trail->source == SOURCE_PRIMARY)
+        put_reason(table, "why the primary", trail->primary);
+    if (trail->asked_again)
+        line(table, "asked again", "a replica's answer could not be used");
+}
+
+static void put_times(struct table *table, const struct trail *trail)
+{
+    linef(table, "took", "%.3f ms", (double)(trail->ended - trail->began) / CLOCK_MS);
+    for (unsigned i = 0; i < STEP_COUNT; i++) {
+        char what[32];
+
+        if (trail->spent[i] == 0)
+            continue;
+        snprintf(what, sizeof(what), "until %s had ended", step_text((enum step_name)i));
+        linef(table, what, "%.3f ms", (double)trail->spent[i] / CLOCK_MS);
+    }
+}
+
+void explain_ran(struct session *session, struct slice sql, const struct trail *trail,
+                 const char *node, struct buf *out)
+{
+    struct asks asks = {.session = session, .database = session_database(session)};
+    struct explained of = {.table = {.out = out, .columns = EXPLAIN_NCOLUMNS}};
+
+    look(&of, &asks, sql);
+    put_rules(&of, &asks.asker);
+    put_source(&of.table, trail, node);
+    if (trail->source != SOURCE_CACHE)
+        linef(&of.table, "rows", "%llu", (unsigned long long)trail->rows);
+    linef(&of.table, "bytes", "%llu", (unsigned long long)trail->bytes);
+    put_times(&of.table, trail);
+    table_end(&of.table, "EXPLAIN");
+    known_shape_unref(of.known);
+}
+
 bool explain_run(struct rooms *rooms, struct session *session, struct slice rest, struct buf *out,
                  struct err *err)
 {
-    static const char *const columns[] = {"what", "value"};
     struct asks asks = {.database = NULL};
-    struct explained of = {.database = NULL};
+    struct explained of = {.table = {.out = out, .columns = EXPLAIN_NCOLUMNS}};
 
     if (!imagine(rooms, session, &rest, &asks, err))
         return false;
@@ -316,7 +415,6 @@ bool explain_run(struct rooms *rooms, struct session *session, struct slice rest
         return false;
     }
     look(&of, &asks, rest);
-    table_begin(&of.table, out, columns, 2);
     put_rules(&of, &asks.asker);
     if (asks.asker.hints && asks.asker.hints->wrong.len)
         put_wrong(&of, asks.asker.hints->wrong);

@@ -304,6 +304,13 @@ extern const struct server_events reply_events;
 /* Fails the transaction on its server, for an error of ours that the client hears. */
 void relay_abort(struct session *session);
 
+/* explaining.c */
+/* ANSWERED: it was EXPLAIN ROUTE; FAILED: .. and is refused, in err; ON: anything else, or the
+ * statement that is to be run for it, whose answer is not its client's (request.explains). */
+enum outcome explaining_begin(struct session *session, struct request *request);
+/* What was run has ended well: the client is told. */
+void explaining_end(struct session *session, struct request *request);
+
 /* front.c */
 /* What a server owes for settings that we put in front. */
 extern const char owed_settings[];

@@ -200,6 +200,7 @@ enum outcome enter_relay(struct session *session)
     bool replica = session->node->role == NODE_REPLICA;
 
     request->trail.source = replica ? SOURCE_REPLICA : SOURCE_PRIMARY;
+    request->answered_by = session->node->name;
     request->holding = (replica && request->moves) || occupied_concerns(session, request);
     request->checking = replica && request->moves && request->verdict.freshness == FRESH_CAUSAL;
     /* An answer that may be old is nobody's but the asker's. */

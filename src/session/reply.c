@@ -459,6 +459,8 @@ static void bytes(void *owner, uint8_t type, struct slice run)
     request->trail.bytes += run.len;
     if (type == REPLY_ERROR && put_error(session, request, run))
         return;
+    if (request->explains && type != REPLY_ERROR && type != REPLY_NOTICE)
+        return;
     if (request->holding)
         hold(session, request, run);
     else

@@ -7,6 +7,7 @@
 #include "wire/frame.h"
 #include "wire/read.h"
 #include "wire/types.h"
+#include "wire/write.h"
 
 #include <stdlib.h>
 
@@ -93,6 +94,32 @@ void request_free_spare(struct rooms *rooms)
     rooms->nspare = 0;
 }
 
+static struct message *add(struct request *request)
+{
+    if (request->nmessages == request->cap) {
+        request->cap = request->cap ? request->cap * 2 : 8;
+        request->messages = mem_grow(request->messages, request->cap * sizeof(struct message));
+    }
+    request->messages[request->nmessages] = (struct message){0};
+    return &request->messages[request->nmessages++];
+}
+
+void request_become(struct request *request, struct slice text)
+{
+    struct buf bytes = {0};
+    size_t begin = write_begin(&bytes, MSG_QUERY);
+
+    write_cstr(&bytes, text);
+    write_end(&bytes, begin);
+    drop_messages(request);
+    buf_clear(&request->bytes);
+    request->bytes = bytes;
+    *add(request) = (struct message){.type = MSG_QUERY, .len = (uint32_t)buf_len(&bytes)};
+    request->simple = request->plain = true;
+    request->describes = request->unread = request->unseen = false;
+    request->nqueries = 1;
+}
+
 struct slice request_slice(const struct request *request, const struct message *message)
 {
     return slice_of(request->bytes.at + request->bytes.head + message->at, message->len);
@@ -150,16 +177,6 @@ struct slice request_text(const struct request *request)
             return message->statement->text;
     }
     return (struct slice){0};
-}
-
-static struct message *add(struct request *request)
-{
-    if (request->nmessages == request->cap) {
-        request->cap = request->cap ? request->cap * 2 : 8;
-        request->messages = mem_grow(request->messages, request->cap * sizeof(struct message));
-    }
-    request->messages[request->nmessages] = (struct message){0};
-    return &request->messages[request->nmessages++];
 }
 
 static void free_facts(void *facts)

@@ -87,7 +87,10 @@ struct request {
     struct pass pass;    /* one of its operation's, where that has a limit */
     int64_t must_end;    /* loop time: it is cancelled then; 0: never */
     int64_t waits_until; /* .. it waits for its turn no longer; 0: it does not wait */
-    struct node *node;   /* where it goes; NULL: where the session's server is */
+    unsigned explains; /* EXPLAIN ROUTE ANALYZE: what it was asked with, see explaining.c; 0: it is
+                          none */
+    const char *answered_by; /* .. the node that it was sent to; NULL: none */
+    struct node *node;       /* where it goes; NULL: where the session's server is */
     bool avoid_replica;
     bool made_room; /* the server refused it because of us, and was asked again */
 
@@ -128,6 +131,8 @@ void request_complete(struct request *request);
 /* Frees what is kept for later use. */
 void request_free_spare(struct rooms *rooms);
 
+/* It is a Query of this text from now on, which may be a part of its own. */
+void request_become(struct request *request, struct slice text);
 /* The bytes of a message. */
 struct slice request_slice(const struct request *request, const struct message *message);
 

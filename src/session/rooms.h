@@ -42,13 +42,25 @@ struct database {
     bool doubled;        /* another entry is of the same database: neither may know less */
 };
 
+enum explain_outcome { EXPLAIN_TOLD, EXPLAIN_RUN, EXPLAIN_REFUSED /* with err */ };
+
+/* The columns of EXPLAIN ROUTE. */
+enum { EXPLAIN_NCOLUMNS = 2 };
+extern const char *const EXPLAIN_COLUMNS[EXPLAIN_NCOLUMNS];
+
 /* Answers on a virtual database: see admin/console.h. */
 struct console {
     /* One query text in; whole messages up to and with CommandComplete or ErrorResponse out. */
     void (*run)(void *owner, struct session *session, struct slice text, struct buf *out);
     bool (*allows)(void *owner, const char *user);
-    /* EXPLAIN ROUTE from a client of a real database; false: the text is not that. */
-    bool (*explain)(void *owner, struct session *session, struct slice text, struct buf *out);
+    /* EXPLAIN ROUTE from a client of a real database: whether a text is that, and its answer: rows
+     * and CommandComplete. EXPLAIN_RUN: *sql, a part of the text, is to be run; `ran` writes the
+     * answer then, by what became of it (`node`: who answered, NULL: no server). */
+    bool (*explains)(struct slice text);
+    enum explain_outcome (*explain)(void *owner, struct session *session, struct slice text,
+                                    struct slice *sql, struct buf *out, struct err *err);
+    void (*ran)(void *owner, struct session *session, struct slice sql, const struct trail *trail,
+                const char *node, struct buf *out);
     void *owner;
 };
 

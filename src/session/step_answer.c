@@ -59,11 +59,9 @@ static void make_key(struct session *session, struct request *request)
     key_make(&parts, &request->key);
 }
 
-/* What the server would have sent, from an entry. */
-static void answer_from(struct session *session, const struct entry *entry)
+static void put_entry(struct session *session, const struct request *request,
+                      const struct entry *entry)
 {
-    struct request *request = session->request;
-
     if (!request->simple) {
         for (unsigned i = 0; i < request->nmessages; i++) {
             if (request->messages[i].type == MSG_PARSE)
@@ -76,6 +74,15 @@ static void answer_from(struct session *session, const struct entry *entry)
         outbox_put(session, entry->columns);
     outbox_put(session, entry->rows);
     outbox_put(session, entry->complete);
+}
+
+/* What the server would have sent, from an entry. */
+static void answer_from(struct session *session, const struct entry *entry)
+{
+    struct request *request = session->request;
+
+    if (!request->explains)
+        put_entry(session, request, entry);
     request->trail.source = SOURCE_CACHE;
     request->trail.bytes = entry->columns.len + entry->rows.len + entry->complete.len;
     /* What is put must live until the flush, and the entry lives until the ask is left. */

@@ -8,38 +8,15 @@
 #include "wire/frame.h"
 #include "wire/types.h"
 
-/* Only such a text can be EXPLAIN ROUTE: the console looks closer. */
-static bool may_explain(struct slice text)
-{
-    while (text.len && strchr(" \t\r\n\f", *text.at) && *text.at)
-        text = slice_skip(text, 1);
-    return text.len > 7 && strchr("eE/-", *text.at);
-}
-
-/* EXPLAIN ROUTE is ours; everything else that begins like it is the server's. */
-static bool explain_route(struct session *session, struct request *request)
-{
-    const struct message *message = &request->messages[0];
-    struct console *console = &session->rooms->console;
-    struct slice body = slice_skip(request_slice(request, message), FRAME_HEAD);
-    struct slice text = slice_first(body, body.len ? body.len - 1 : 0);
-
-    if (!console->explain || message->type != MSG_QUERY || request->later || !may_explain(text) ||
-        !console->explain(console->owner, session, text, &request->held))
-        return false;
-    outbox_put(session, buf_slice(&request->held));
-    return true;
-}
-
 enum outcome enter_inspect(struct session *session)
 {
     struct request *request = session->request;
+    enum outcome outcome;
 
     session->requests++;
-    if (request->simple && explain_route(session, request))
-        return STEP_ANSWERED;
+    outcome = explaining_begin(session, request);
     request_take_rules(session, request);
-    return STEP_ON;
+    return outcome;
 }
 
 static bool is_ddl(const struct shape *shape)
@@ -322,7 +299,7 @@ enum outcome enter_judge(struct session *session)
     struct request *request = session->request;
 
     request->verdict.route = ROUTE_PRIMARY;
-    request->swift = true;
+    request->swift = !request->explains;
     if (!request_each(session, request, judge_one)) {
         if (!session_holds_server(session)) {
             err_set(&request->err, "08P01", "invalid message format");

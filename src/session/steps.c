@@ -83,6 +83,8 @@ static void finish(struct session *session, bool ok)
         outbox_put(session, buf_slice(&error));
         request->trail.bytes += buf_len(&error);
     }
+    if (request->explains && !request->failed)
+        explaining_end(session, request);
     request->settling = request->waiting = ring_empty(&session->ahead) && hearing_waits(session);
     if (request->settling)
         outbox_flush(session);

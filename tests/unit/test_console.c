@@ -418,15 +418,16 @@ static void only_explain_route_is_taken(void **state)
         "EXPLAIN (ROUTE) x y", "EXPLAINROUTE", "/* ", "explain_route x"};
     struct desk desk;
     struct buf out = {0};
+    struct err err = {0};
+    struct slice text = SLICE("-- a\n /**/explain\troute select 1"), sql;
 
     (void)state;
     build(&desk);
-    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
-        assert_false(desk.console.explain(desk.console.owner, NULL, slice_text(others[i]), &out));
-        assert_int_equal(buf_len(&out), 0);
-    }
-    assert_true(desk.console.explain(desk.console.owner, NULL,
-                                     SLICE("-- a\n /**/explain\troute select 1"), &out));
+    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+        assert_false(desk.console.explains(slice_text(others[i])));
+    assert_true(desk.console.explains(text));
+    assert_int_equal(desk.console.explain(desk.console.owner, NULL, text, &sql, &out, &err),
+                     EXPLAIN_TOLD);
     assert_true(buf_len(&out) > 0);
     buf_clear(&out);
     house_clear(&desk.house);
