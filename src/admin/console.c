@@ -2,6 +2,7 @@
  * what they show stands in show*.c and explain.c. */
 #include "admin/console.h"
 
+#include "admin/cache_command.h"
 #include "admin/command.h"
 #include "admin/explain.h"
 #include "admin/show.h"
@@ -14,7 +15,7 @@
 
 static void unknown(struct slice word, struct err *err)
 {
-    static const char *const verbs[] = {"SHOW", "EXPLAIN", "RELOAD", "HELP"};
+    static const char *const verbs[] = {"SHOW", "EXPLAIN", "CACHE", "RELOAD", "HELP"};
     char text[64];
     const char *nearest;
 
@@ -79,6 +80,8 @@ static bool run_command(const struct admin *admin, struct slice text, struct buf
         return show_run(admin, rest, out, err);
     if (slice_is_nocase(verb, "HELP"))
         return show_run(admin, SLICE("HELP"), out, err);
+    if (slice_is_nocase(verb, "CACHE"))
+        return cache_command(admin, rest, out, err);
     if (slice_is_nocase(verb, "RELOAD"))
         return reload(admin, rest, out, err);
     if (slice_is_nocase(verb, "EXPLAIN")) {

@@ -57,6 +57,11 @@ static void show_help(const struct admin *admin, unsigned limit, struct buf *out
     }
     help_line(&table, "EXPLAIN ROUTE [(DATABASE name, USER name, APPLICATION name)] sql",
               "what pgtier would do with a statement, and why; without running it");
+    help_line(&table, "EXPLAIN ROUTE ANALYZE sql",
+              "from a client of its database: runs the statement, and tells what became of it");
+    help_line(&table, "CACHE STATS", "the same as SHOW CACHE");
+    help_line(&table, "CACHE FLUSH [class] [column=value ...]",
+              "removes entries: all, of a class, with these values in their keys");
     help_line(&table, "RELOAD", "reads the settings file anew; faults change nothing");
     table_end(&table, "SHOW");
 }

@@ -41,14 +41,20 @@ static void line(struct table *table, const struct rules *rules, const struct ca
     table_count(table, figures.rejected);
     table_count(table, figures.evicted);
     table_count(table, figures.invalid);
+    if (cls->max_size)
+        table_count(table, cls->max_size);
+    else
+        table_text(table, NULL);
+    table_ms(table, (int64_t)figures.saved);
     table_row(table);
 }
 
 void show_cache(const struct admin *admin, unsigned limit, struct buf *out)
 {
-    static const char *const columns[] = {
-        "class", "key",    "ttl",     "tiers", "compress", "store",    "entries", "bytes",
-        "hits",  "misses", "hit_pct", "waits", "stored",   "rejected", "evicted", "invalid"};
+    static const char *const columns[] = {"class",   "key",      "ttl",     "tiers",    "compress",
+                                          "store",   "entries",  "bytes",   "hits",     "misses",
+                                          "hit_pct", "waits",    "stored",  "rejected", "evicted",
+                                          "invalid", "max_size", "saved_ms"};
     const struct rooms *rooms = admin->gather->rooms;
     struct table table;
 

@@ -162,7 +162,9 @@ static const struct field CACHE[] = {
      AT(cache.store),
      .preset = "memory",
      .reload = FIELD_RESTART,
-     .help = "memory, or redis://[user:password@]host:port[/db]"},
+     .help = "memory, or redis://[user:password@]host:port[/db]; the host may be a Unix socket "
+             "(%2Frun%2Fredis.sock), or with `?master=name` "
+             "a Sentinel (`&sentinels=host:port,..` names more)"},
     {.name = "memory",
      .type = FIELD_SIZE,
      AT(cache.memory),
@@ -579,7 +581,12 @@ static void check_store(struct loading *loading)
                  "`cache.store` must be memory, or redis://host:port: %s", why);
         return;
     }
-    if (strcmp(url.scheme, "redis") != 0)
+    if (strcmp(url.scheme, "rediss") == 0)
+        diag_add(
+            loading->diag, node->line, node->column,
+            "`cache.store`: Redis over TLS (rediss://) is not possible, since hiredis is built "
+            "without it; use a Unix socket, or a tunnel to redis://");
+    else if (strcmp(url.scheme, "redis") != 0)
         diag_add(loading->diag, node->line, node->column,
                  "`cache.store` must begin with redis://, not %s://", url.scheme);
     else if (!url.host)

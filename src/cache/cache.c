@@ -95,7 +95,7 @@ static struct account *make_account(struct cache *cache, const struct cache_clas
     if (!account) {
         account = mem_new(sizeof(*account));
         account->name = mem_text(cls->name, strlen(cls->name));
-        ring_init(&account->items);
+        ring_init(&account->in_shelf);
         cache->accounts =
             mem_grow(cache->accounts, (cache->naccounts + 1) * sizeof(struct account *));
         cache->accounts[cache->naccounts++] = account;
@@ -131,6 +131,7 @@ static void take_hit(struct cache_ask *ask, struct kept *kept)
 {
     ask->held = kept_ref(kept);
     ask->entry = kept->entry;
+    ask->account->figures.saved += kept->entry.took;
 }
 
 static enum cache_verdict answer(struct cache_ask *ask, enum cache_verdict verdict)
@@ -304,6 +305,7 @@ void cache_land(struct cache_ask *ask, int64_t now)
     }
     entry.stamps = flight->stamps;
     entry.nstamps = flight->nstamps;
+    entry.took = now > ask->now ? (uint64_t)(now - ask->now) : 0;
     kept = kept_new(&entry);
     recorder_clear(&ask->recorder);
     keep(flight, kept, now);
@@ -323,6 +325,21 @@ void cache_drop(struct cache_ask *ask)
     ask->flight = NULL;
     ask->stage = ASK_ANSWERED;
     end_flight(flight, CACHE_ALONE, NULL, &ask->account->figures.misses);
+}
+
+/* Sweeping. */
+
+static void supersede(struct map_link *link, void *with)
+{
+    struct flight *flight = MAP_OF(link, struct flight, link);
+
+    flight->superseded |= sweep_wants(with, flight->key.text);
+}
+
+uint64_t cache_sweep(struct cache *cache, const struct sweep *sweep)
+{
+    map_each(&cache->flights, supersede, (void *)sweep);
+    return cache->store->ops->sweep(cache->store, sweep);
 }
 
 /* Leaving. */

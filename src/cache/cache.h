@@ -5,6 +5,7 @@
 #include "base/ring.h"
 #include "cache/key.h"
 #include "cache/recorder.h"
+#include "cache/sweep.h"
 
 struct cache;
 struct flight;
@@ -76,11 +77,15 @@ void cache_leave(struct cache_ask *ask);
 /* Every ask that was answered is one of hits (from the store), waits (from another's fetch),
  * misses. invalid: found, but no longer new enough. rejected: answers that could not be kept. */
 struct cache_class_figures {
+    uint64_t saved; /* ns that those who hit or waited did not ask a server for */
     uint64_t hits, misses, waits, stored, rejected, evicted, invalid, entries, bytes;
 };
 void cache_figures(const struct cache *cache, const struct cache_class *cls,
                    struct cache_class_figures *figures);
 /* "memory", "redis", or "redis (away)". */
 const char *cache_store_state(const struct cache *cache);
+/* Removes entries; nothing that is being fetched for them is kept either. Returns how many; where
+ * that takes time, those at hand, and the rest goes after it has returned. */
+uint64_t cache_sweep(struct cache *cache, const struct sweep *sweep);
 /* Counters and budgets go by class index; call at start and after a reload. */
 void cache_set_classes(struct cache *cache, const struct rules *rules);

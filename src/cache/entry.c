@@ -1,9 +1,10 @@
 /* Entries as heap objects and as blobs. A blob, all numbers little-endian:
  *
- *      0  magic "pgt1"      4  flags      5  reserved    6  stamps (count)
+ *      0  magic "pgt2"      4  flags      5  reserved    6  stamps (count)
  *      8  key, low         16  key, high                24  checksum of all other bytes
  *     32  columns (len)    36  rows (len) 40  complete (len)    44  payload (len)
- *     48  stamps, 8 bytes each, then the payload: the three texts, or their zstd frame
+ *     48  took
+ *     56  stamps, 8 bytes each, then the payload: the three texts, or their zstd frame
  *
  * The version is in the magic. Whoever reads a blob trusts no byte of it before the checksum held,
  * and no length after. */
@@ -15,14 +16,14 @@
 #include <zstd.h>
 
 enum {
-    BLOB_HEAD = 48,
+    BLOB_HEAD = 56,
     BLOB_CHECKSUM = 24,
     BLOB_COMPRESSED = 1,
     BLOB_ROW = 2,
     BLOB_FLAGS = BLOB_COMPRESSED | BLOB_ROW,
     ZSTD_LEVEL = 1,
 };
-static const char magic[4] = {'p', 'g', 't', '1'};
+static const char magic[4] = {'p', 'g', 't', '2'};
 
 struct packer {
     ZSTD_CCtx *compressor;
@@ -79,6 +80,7 @@ struct kept *kept_new(const struct entry *entry)
         memcpy(stamps_of(kept), entry->stamps, entry->nstamps * sizeof(uint64_t));
     put_messages(messages_of(kept), entry);
     kept->entry.row = entry->row;
+    kept->entry.took = entry->took;
     return kept;
 }
 
@@ -203,6 +205,7 @@ bool packer_pack(struct packer *packer, const struct entry *entry, struct hash12
     put_u32(blob + 36, (uint32_t)entry->rows.len);
     put_u32(blob + 40, (uint32_t)entry->complete.len);
     put_u32(blob + 44, (uint32_t)payload);
+    put_u64(blob + 48, entry->took);
     for (unsigned i = 0; i < entry->nstamps; i++)
         put_u64(blob + BLOB_HEAD + i * sizeof(uint64_t), entry->stamps[i]);
     put_u64(blob + BLOB_CHECKSUM, checksum(blob, BLOB_HEAD + stamps + payload));
@@ -252,6 +255,7 @@ struct kept *packer_unpack(struct packer *packer, struct slice blob, struct hash
         stamps_of(kept)[i] = get_u64(blob.at + BLOB_HEAD + i * sizeof(uint64_t));
     payload = slice_skip(blob, BLOB_HEAD + stamps);
     kept->entry.row = blob.at[4] & BLOB_ROW;
+    kept->entry.took = get_u64(blob.at + 48);
     if (get_payload(packer, payload, blob.at[4] & BLOB_COMPRESSED, messages_of(kept),
                     columns + rows + complete))
         return kept;

@@ -12,7 +12,8 @@ struct entry {
     struct slice complete; /* CommandComplete */
     const uint64_t *stamps;
     unsigned nstamps;
-    bool row; /* it holds at least one row */
+    bool row;      /* it holds at least one row */
+    uint64_t took; /* ns that its first asker waited for it: what a hit saves */
 };
 
 /* An entry on the heap, shared by reference and immutable. */

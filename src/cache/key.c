@@ -66,23 +66,49 @@ static bool is_plain(uint8_t byte)
     return byte > ' ' && byte < 0x7f && byte != ':' && byte != '%';
 }
 
-static void put_text(struct text *text, struct slice part)
+/* Writes one byte as keys write it; returns how many bytes that took, 0 where there is no room. */
+static unsigned write_byte(uint8_t byte, char *out, size_t room)
 {
     static const char digits[] = "0123456789ABCDEF";
 
-    for (size_t i = 0; i < part.len; i++) {
-        struct key *key = text->key;
-        unsigned needed = is_plain(part.at[i]) ? 1 : 3;
+    if (room < (is_plain(byte) ? 1 : 3))
+        return 0;
+    if (is_plain(byte)) {
+        out[0] = (char)byte;
+        return 1;
+    }
+    out[0] = '%';
+    out[1] = digits[byte >> 4];
+    out[2] = digits[byte & 15];
+    return 3;
+}
 
-        if (key->len + needed > text->end)
+size_t key_write(struct slice value, char *out, size_t cap)
+{
+    size_t len = 0, room = cap < PART_MAX ? cap : PART_MAX;
+
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned written = write_byte(value.at[i], out + len, room - len);
+
+        if (!written)
+            break;
+        len += written;
+    }
+    return len;
+}
+
+static void put_text(struct text *text, struct slice part)
+{
+    struct key *key = text->key;
+
+    for (size_t i = 0; i < part.len; i++) {
+        unsigned written = key->len < text->end
+                               ? write_byte(part.at[i], key->text + key->len, text->end - key->len)
+                               : 0;
+
+        if (!written)
             return;
-        if (needed == 1) {
-            key->text[key->len++] = (char)part.at[i];
-            continue;
-        }
-        key->text[key->len++] = '%';
-        key->text[key->len++] = digits[part.at[i] >> 4];
-        key->text[key->len++] = digits[part.at[i] & 15];
+        key->len += (uint16_t)written;
     }
 }
 

@@ -32,6 +32,8 @@ struct key_parts {
     unsigned npins;
 };
 
+/* Writes a value as it stands in a key, cut to what fits; returns the length. */
+size_t key_write(struct slice value, char *out, size_t cap);
 /* A part of the readable text is cut, and bytes in it that are not printable or are ':' are written
  * as %XX; the hash is over everything, uncut. Cannot fail. */
 void key_make(const struct key_parts *parts, struct key *key);

@@ -3,6 +3,5 @@
 
 #include "cache/store.h"
 
-/* At most `max` bytes in all; least recently used goes first, of a class that is over its own bound
- * the least recently used of that class. */
+/* At most `max` bytes in all, and of a class at most its own bound; who goes first says shelf.h. */
 struct store *memory_store_new(uint64_t max);

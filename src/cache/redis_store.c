@@ -1,23 +1,28 @@
 /* The Redis store: GET and SET PX of packed entries. Entries that have become invalid are left to
- * be overwritten or to expire; no key is ever listed or deleted. */
+ * be overwritten or to expire. What is in a class with a bound of its own is remembered on a shelf,
+ * so that what has no room is deleted there. Never KEYS: a sweep goes through SCAN. */
 #include "cache/redis_store.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "cache/shelf.h"
 #include "conf/url.h"
+#include "net/loop.h"
 
 #include <stdlib.h>
 
-enum { REDIS_PORT = 6379 };
+enum { REDIS_PORT = 6379, SENTINEL_PORT = 26379 };
 /* Redis does not know this process's end: nothing stays forever. */
 #define LONGEST_TTL (24 * INT64_C(3600) * CLOCK_SEC)
 
 struct redis_store {
     struct store store;
+    struct loop *loop;
     struct redis *redis;
     struct packer *packer;
     struct buf blob;
     uint64_t max_entry;
+    struct shelf shelf; /* of classes with a bound: what there is, not what it holds */
 };
 
 static struct redis_store *redis_of(struct store *store)
@@ -33,6 +38,15 @@ static struct kept *look_nowhere(struct store *store, const struct key *key, int
     return NULL;
 }
 
+static void note_use(struct redis_store *store, struct hash128 hash)
+{
+    struct shelf_item *item =
+        store->shelf.bytes ? shelf_find(&store->shelf, hash, loop_now(store->loop)) : NULL;
+
+    if (item)
+        shelf_use(&store->shelf, item);
+}
+
 static void got(struct redis_ask *ask, struct slice value)
 {
     struct store_fetch *fetch =
@@ -42,6 +56,8 @@ static void got(struct redis_ask *ask, struct slice value)
 
     if (value.at)
         kept = packer_unpack(store->packer, value, fetch->key->hash, store->max_entry);
+    if (kept)
+        note_use(store, fetch->key->hash);
     fetch->found(fetch, kept);
 }
 
@@ -66,13 +82,83 @@ static bool put(struct store *base, const struct key *key, struct kept *kept,
     int64_t ttl = account->ttl > 0 && account->ttl < LONGEST_TTL ? account->ttl : LONGEST_TTL;
     bool sent;
 
-    (void)now;
     if (!redis_is_up(store->redis) ||
         !packer_pack(store->packer, &kept->entry, key->hash, account->compress, &store->blob))
         return false;
-    sent = redis_set(store->redis, slice_of(key->text, key->len), buf_slice(&store->blob), ttl);
+    sent = (account->max_size == 0 ||
+            shelf_put(&store->shelf, key, NULL, key->len + buf_len(&store->blob),
+                      (int64_t)kept->entry.took, account, now)) &&
+           redis_set(store->redis, slice_of(key->text, key->len), buf_slice(&store->blob), ttl);
     buf_clear(&store->blob);
     return sent;
+}
+
+/* Its time may be over, and then there is nothing to delete: Redis minds that as little. */
+static void delete (void *owner, struct shelf_item *item)
+{
+    struct redis_store *store = owner;
+
+    redis_unlink(store->redis, slice_of(item->text, item->len));
+}
+
+static bool wanted_text(void *with, const char *text)
+{
+    return sweep_wants(with, text);
+}
+
+/* One SCAN over the keys of a class. */
+struct broom {
+    struct redis_scan scan;
+    struct sweep sweep;
+    struct buf pattern;
+    struct rules *rules;
+};
+
+static void found_key(struct redis_scan *scan, struct slice key)
+{
+    struct broom *broom = (struct broom *)scan;
+    char text[KEY_MAX + 1];
+
+    if (key.len > KEY_MAX)
+        return;
+    memcpy(text, key.at, key.len);
+    text[key.len] = '\0';
+    if (sweep_wants(&broom->sweep, text))
+        redis_unlink(scan->redis, key);
+}
+
+static void swept(struct redis_scan *scan)
+{
+    struct broom *broom = (struct broom *)scan;
+
+    rules_unref(broom->rules);
+    buf_clear(&broom->pattern);
+    mem_free(broom);
+}
+
+static void sweep_class(struct redis_store *store, const struct sweep *what,
+                        const struct cache_class *class)
+{
+    struct broom *broom = mem_new(sizeof(*broom));
+
+    broom->sweep = *what;
+    broom->rules = (struct rules *)what->rules;
+    rules_ref(broom->rules);
+    broom->scan.found = found_key;
+    broom->scan.done = swept;
+    if (!sweep_pattern(what, class, &broom->pattern) ||
+        !redis_scan(store->redis, &broom->scan, (const char *)buf_slice(&broom->pattern).at))
+        swept(&broom->scan);
+}
+
+static uint64_t sweep(struct store *base, const struct sweep *what)
+{
+    struct redis_store *store = redis_of(base);
+    uint64_t count = shelf_sweep(&store->shelf, wanted_text, (void *)what);
+
+    for (unsigned i = 0; i < what->rules->nclasses; i++)
+        sweep_class(store, what, &what->rules->classes[i]);
+    return count;
 }
 
 static const char *state(const struct store *store)
@@ -84,6 +170,7 @@ static void free_store(struct store *base)
 {
     struct redis_store *store = redis_of(base);
 
+    shelf_clear(&store->shelf);
     redis_free(store->redis);
     packer_free(store->packer);
     buf_clear(&store->blob);
@@ -95,6 +182,7 @@ static const struct store_ops redis_ops = {
     .fetch = fetch,
     .forget = forget,
     .put = put,
+    .sweep = sweep,
     .state = state,
     .free = free_store,
 };
@@ -119,13 +207,13 @@ static bool read_options(const struct url *url, int64_t timeout, struct redis_op
         *why = "the store is neither memory nor a redis:// URL";
         return false;
     }
-    if (url->host && *url->host == '/') {
-        *why = "a Redis server is reached over TCP only";
-        return false;
-    }
     *options = (struct redis_options){
         .host = url->host && *url->host ? url->host : "127.0.0.1",
-        .port = url->port ? url->port : REDIS_PORT,
+        .port = url->port                   ? url->port
+                : url_option(url, "master") ? SENTINEL_PORT
+                                            : REDIS_PORT,
+        .master = url_option(url, "master"),
+        .sentinels = url_option(url, "sentinels"),
         .user = url->user && *url->user ? url->user : NULL,
         .password = url->password,
         .timeout = timeout,
@@ -146,6 +234,10 @@ struct store *redis_store_new(struct loop *loop, const struct cache_settings *se
         store = mem_new(sizeof(*store));
         store->store.ops = &redis_ops;
         store->max_entry = settings->max_entry;
+        store->loop = loop;
+        shelf_init(&store->shelf, 0);
+        store->shelf.goes = delete;
+        store->shelf.owner = store;
         store->packer = packer_new();
         store->redis = redis_new(loop, &options);
     }

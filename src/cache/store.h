@@ -4,16 +4,22 @@
 
 #include "cache/cache.h"
 #include "cache/entry.h"
+#include "cache/sweep.h"
 #include "net/redis.h"
+
+struct shelf_item;
 
 /* What a cache class may use and has used; outlives every reload of the rules. */
 struct account {
     char *name;
-    uint64_t max_size; /* bytes of its entries in memory; 0: no own bound */
+    uint64_t max_size; /* bytes of its entries; 0: no own bound */
     int64_t ttl;       /* ns; 0: until it is evicted */
     bool compress;
     struct cache_class_figures figures;
-    struct ring items; /* of the memory store, least recent first */
+    /* private to shelf */
+    struct ring in_shelf;
+    struct shelf_item **items;
+    unsigned nitems, cap;
 };
 
 struct store;
@@ -40,6 +46,9 @@ struct store_ops {
     /* Keeps an entry, in the place of any older one of this key. False: it was not taken. */
     bool (*put)(struct store *store, const struct key *key, struct kept *kept,
                 struct account *account, int64_t now);
+    /* Removes what is of a class and has these values in its key. Returns how many; where that
+     * takes time, what was found at hand, and the rest goes after it has returned. */
+    uint64_t (*sweep)(struct store *store, const struct sweep *sweep);
     const char *(*state)(const struct store *store);
     void (*free)(struct store *store);
 };

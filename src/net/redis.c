@@ -14,17 +14,24 @@
 
 #include <hiredis/async.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define CONNECT_TIMEOUT (2 * CLOCK_SEC)
 #define FIRST_DELAY     (100 * CLOCK_MS)
 #define LAST_DELAY      (5 * CLOCK_SEC)
 enum { MAX_UNANSWERED = 16 * 1024 * 1024 }; /* bytes of requests */
 
+enum { SENTINEL_PORT = 26379 };
+
 enum state { DOWN, RESOLVING, CONNECTING, GREETING, UP };
 
 struct redis {
     struct loop *loop;
     char *host, *user, *password;
+    char *master, *sentinels; /* NULL: no Sentinel is asked, or no further one */
+    char *at;                 /* the host that is connected to, or is about to be */
+    int at_port;
+    bool asking; /* that is a Sentinel */
     int port, database;
     int64_t timeout, delay;
     enum state state;
@@ -34,6 +41,7 @@ struct redis {
     struct ring requests;      /* in the order they were sent */
     size_t unanswered;         /* bytes of them */
     unsigned attempts;         /* so that each goes to the next of several addresses */
+    unsigned turn;             /* which Sentinel is next */
     unsigned greetings;        /* replies to our login that are still owed */
     struct timer timer;        /* DOWN: try again; UP: the first deadline; between: connecting */
     bool timing;               /* UP: the timer runs */
@@ -44,7 +52,8 @@ struct redis {
 struct request {
     struct redis *redis;
     struct ring ring;
-    struct redis_ask *ask; /* NULL: a SET, or forgotten */
+    struct redis_ask *ask;   /* NULL: a SET, or forgotten */
+    struct redis_scan *scan; /* NULL: none */
     int64_t deadline;
     size_t bytes;
 };
@@ -157,7 +166,7 @@ static int64_t jittered(int64_t delay)
 static void tell(struct redis *redis, const char *why)
 {
     if (!redis->told)
-        log_warning("redis", "%s:%d is away: %s", redis->host, redis->port, why);
+        log_warning("redis", "%s:%d is away: %s", redis->at, redis->at_port, why);
     redis->told = true;
 }
 
@@ -193,7 +202,8 @@ static const char *fault_of(const redisAsyncContext *server)
 
 static void connect_to(struct redis *redis, const char *address)
 {
-    redisAsyncContext *server = redisAsyncConnect(address, redis->port);
+    redisAsyncContext *server = *address == '/' ? redisAsyncConnectUnix(address)
+                                                : redisAsyncConnect(address, redis->at_port);
 
     if (!server || server->err || !attach(redis, server)) {
         char why[128];
@@ -224,10 +234,55 @@ static void resolved(void *owner, const struct addresses *addresses, const char 
         lose(redis, why);
 }
 
+static void go_to(struct redis *redis, const char *host, size_t len, int port)
+{
+    mem_free(redis->at);
+    redis->at = mem_text(host, len);
+    redis->at_port = port;
+    redis->state = RESOLVING;
+    if (*redis->at == '/')
+        connect_to(redis, redis->at);
+    else
+        redis->resolve = resolve_start(redis->loop, redis->at, resolved, redis);
+}
+
+/* "host", "host:port" or "[address]:port", the `len` bytes of it. */
+static void go_to_sentinel(struct redis *redis, const char *text, size_t len)
+{
+    const char *colon = memrchr(text, ':', len);
+    bool bare = colon && memchr(text, ':', len) != colon && text[0] != '['; /* an IPv6 address */
+    int port = colon && !bare ? atoi(colon + 1) : 0;
+    size_t host = colon && !bare ? (size_t)(colon - text) : len;
+
+    if (host > 2 && text[0] == '[' && text[host - 1] == ']') {
+        text++;
+        host -= 2;
+    }
+    go_to(redis, text, host, port > 0 ? port : SENTINEL_PORT);
+}
+
 static void start(struct redis *redis)
 {
-    redis->state = RESOLVING;
-    redis->resolve = resolve_start(redis->loop, redis->host, resolved, redis);
+    const char *at = redis->sentinels;
+    unsigned nth;
+
+    redis->asking = redis->master != NULL;
+    if (!redis->asking || !at) {
+        go_to(redis, redis->host, strlen(redis->host), redis->port);
+        return;
+    }
+    /* One after the other: the first one, then those of the list. */
+    for (nth = redis->turn++; nth > 0 && at; nth--) {
+        size_t len = strcspn(at, ",");
+
+        if (nth == 1) {
+            go_to_sentinel(redis, at, len);
+            return;
+        }
+        at = at[len] ? at + len + 1 : NULL;
+    }
+    redis->turn = 1;
+    go_to(redis, redis->host, strlen(redis->host), redis->port);
 }
 
 static void disconnected(const redisAsyncContext *server, int status)
@@ -247,7 +302,7 @@ static void come_up(struct redis *redis)
     redis->state = UP;
     redis->timing = redis->complained = false;
     if (redis->told)
-        log_info("redis", "%s:%d is back", redis->host, redis->port);
+        log_info("redis", "%s:%d is back", redis->at, redis->at_port);
     redis->told = false;
 }
 
@@ -262,6 +317,20 @@ static void greeted(redisAsyncContext *server, void *reply, void *with)
         drop(redis, answer->str);
     else if (--redis->greetings == 0)
         come_up(redis);
+}
+
+/* One that was the master may be a replica now, and takes no entries. */
+static void told_role(redisAsyncContext *server, void *reply, void *with)
+{
+    struct redis *redis = with;
+    redisReply *answer = reply;
+
+    if (answer && redis->server == server && answer->type == REDIS_REPLY_ARRAY &&
+        answer->elements > 0 && answer->element[0]->type == REDIS_REPLY_STRING &&
+        strcmp(answer->element[0]->str, "master") != 0)
+        drop(redis, "it is no master any more");
+    else
+        greeted(server, reply, with);
 }
 
 /* Leaves out what there is no need for; PING shows that the server serves. */
@@ -284,7 +353,40 @@ static void greet(struct redis *redis)
         redis->greetings++;
         redisAsyncCommand(server, greeted, redis, "SELECT %s", database);
     }
+    if (redis->master) {
+        redis->greetings++;
+        redisAsyncCommand(server, told_role, redis, "ROLE");
+    }
     redisAsyncCommand(server, greeted, redis, "PING");
+}
+
+/* The Sentinel's word: address and port, or nothing. It is left for the master. */
+static void told_master(redisAsyncContext *server, void *reply, void *with)
+{
+    struct redis *redis = with;
+    redisReply *answer = reply, *host, *port;
+
+    if (!answer || redis->server != server)
+        return;
+    if (answer->type != REDIS_REPLY_ARRAY || answer->elements != 2 ||
+        answer->element[0]->type != REDIS_REPLY_STRING ||
+        answer->element[1]->type != REDIS_REPLY_STRING) {
+        drop(redis, answer->type == REDIS_REPLY_ERROR ? answer->str
+                                                      : "this Sentinel knows no such master");
+        return;
+    }
+    host = answer->element[0];
+    port = answer->element[1];
+    redis->server = NULL;
+    redis->asking = false;
+    redisAsyncDisconnect(server);
+    go_to(redis, host->str, host->len, atoi(port->str));
+}
+
+static void ask_sentinel(struct redis *redis)
+{
+    redisAsyncCommand(redis->server, told_master, redis, "SENTINEL get-master-addr-by-name %s",
+                      redis->master);
 }
 
 static void connected(const redisAsyncContext *server, int status)
@@ -293,7 +395,9 @@ static void connected(const redisAsyncContext *server, int status)
 
     if (redis->server != server)
         return;
-    if (status == REDIS_OK)
+    if (status == REDIS_OK && redis->asking)
+        ask_sentinel(redis);
+    else if (status == REDIS_OK)
         greet(redis);
     else
         lose(redis, fault_of(server)); /* hiredis frees it when we return */
@@ -332,6 +436,10 @@ struct redis *redis_new(struct loop *loop, const struct redis_options *options)
         redis->user = mem_text(options->user, strlen(options->user));
     if (options->password)
         redis->password = mem_text(options->password, strlen(options->password));
+    if (options->master)
+        redis->master = mem_text(options->master, strlen(options->master));
+    if (options->sentinels)
+        redis->sentinels = mem_text(options->sentinels, strlen(options->sentinels));
     redis->port = options->port;
     redis->database = options->database;
     redis->timeout = options->timeout;
@@ -357,6 +465,9 @@ void redis_free(struct redis *redis)
         redisAsyncFree(server);
     timer_close(&redis->timer);
     mem_free(redis->host);
+    mem_free(redis->at);
+    mem_free(redis->master);
+    mem_free(redis->sentinels);
     mem_free(redis->user);
     mem_free(redis->password);
     mem_free(redis);
@@ -372,17 +483,22 @@ bool redis_is_up(const struct redis *redis)
 static void complain(struct redis *redis, const char *text)
 {
     if (!redis->complained)
-        log_warning("redis", "%s:%d refuses a request: %s", redis->host, redis->port, text);
+        log_warning("redis", "%s:%d refuses a request: %s", redis->at, redis->at_port, text);
     redis->complained = true;
 }
+
+static void take_page(struct redis *redis, struct redis_scan *scan, const redisReply *page);
 
 static void replied(redisAsyncContext *server, void *reply, void *with)
 {
     struct request *request = with;
     struct redis *redis = request->redis;
     struct redis_ask *ask = request->ask;
+    struct redis_scan *scan = request->scan;
     redisReply *answer = reply;
     struct slice value = {NULL, 0};
+    bool demoted =
+        answer && answer->type == REDIS_REPLY_ERROR && strncmp(answer->str, "READONLY", 8) == 0;
 
     if (!answer && redis->server == server)
         lose(redis, fault_of(server)); /* hiredis is taking it down */
@@ -397,10 +513,14 @@ static void replied(redisAsyncContext *server, void *reply, void *with)
     mem_free(request);
     if (ask)
         ask->done(ask, value);
+    if (scan)
+        take_page(redis, scan, answer);
+    if (demoted && redis->server == server)
+        drop(redis, "it has become a replica");
 }
 
-static bool send_request(struct redis *redis, struct redis_ask *ask, int count, const char **words,
-                         const size_t *lens)
+static struct request *send_request(struct redis *redis, struct redis_ask *ask, int count,
+                                    const char **words, const size_t *lens)
 {
     struct request *request;
     size_t bytes = sizeof(*request);
@@ -408,7 +528,7 @@ static bool send_request(struct redis *redis, struct redis_ask *ask, int count, 
     for (int i = 0; i < count; i++)
         bytes += lens[i];
     if (redis->state != UP || redis->unanswered + bytes > MAX_UNANSWERED)
-        return false;
+        return NULL;
     request = mem_new(sizeof(*request));
     request->redis = redis;
     request->ask = ask;
@@ -417,7 +537,7 @@ static bool send_request(struct redis *redis, struct redis_ask *ask, int count, 
     ring_init(&request->ring);
     if (redisAsyncCommandArgv(redis->server, replied, request, count, words, lens) != REDIS_OK) {
         mem_free(request);
-        return false;
+        return NULL;
     }
     ring_append(&redis->requests, &request->ring);
     redis->unanswered += bytes;
@@ -426,7 +546,7 @@ static bool send_request(struct redis *redis, struct redis_ask *ask, int count, 
     if (!redis->timing)
         timer_start(&redis->timer, redis->timeout);
     redis->timing = true;
-    return true;
+    return request;
 }
 
 bool redis_get(struct redis *redis, struct redis_ask *ask, struct slice key)
@@ -434,7 +554,7 @@ bool redis_get(struct redis *redis, struct redis_ask *ask, struct slice key)
     const char *words[] = {"GET", (const char *)key.at};
     const size_t lens[] = {3, key.len};
 
-    return send_request(redis, ask, 2, words, lens);
+    return send_request(redis, ask, 2, words, lens) != NULL;
 }
 
 void redis_forget(struct redis_ask *ask)
@@ -452,5 +572,54 @@ bool redis_set(struct redis *redis, struct slice key, struct slice value, int64_
 
     lens[4] =
         (size_t)snprintf(ms, sizeof(ms), "%lld", (long long)(ttl < CLOCK_MS ? 1 : ttl / CLOCK_MS));
-    return send_request(redis, NULL, 5, words, lens);
+    return send_request(redis, NULL, 5, words, lens) != NULL;
+}
+
+bool redis_unlink(struct redis *redis, struct slice key)
+{
+    const char *words[] = {"UNLINK", (const char *)key.at};
+    const size_t lens[] = {6, key.len};
+
+    return send_request(redis, NULL, 2, words, lens) != NULL;
+}
+
+static bool next_page(struct redis *redis, struct redis_scan *scan, const char *cursor)
+{
+    const char *words[] = {"SCAN", cursor, "MATCH", scan->pattern, "COUNT", "500"};
+    const size_t lens[] = {4, strlen(cursor), 5, strlen(scan->pattern), 5, 3};
+    struct request *request = send_request(redis, NULL, 6, words, lens);
+
+    if (request)
+        request->scan = scan;
+    return request != NULL;
+}
+
+/* An array of the next cursor, "0" at the end, and of an array of keys. */
+static void take_page(struct redis *redis, struct redis_scan *scan, const redisReply *page)
+{
+    bool good = page && page->type == REDIS_REPLY_ARRAY && page->elements == 2 &&
+                page->element[0]->type == REDIS_REPLY_STRING &&
+                page->element[1]->type == REDIS_REPLY_ARRAY;
+
+    for (size_t i = 0; good && i < page->element[1]->elements; i++) {
+        const redisReply *key = page->element[1]->element[i];
+
+        if (key->type == REDIS_REPLY_STRING)
+            scan->found(scan, slice_of(key->str, key->len));
+    }
+    if (good && strcmp(page->element[0]->str, "0") != 0 &&
+        next_page(redis, scan, page->element[0]->str))
+        return;
+    mem_free(scan->pattern);
+    scan->done(scan);
+}
+
+bool redis_scan(struct redis *redis, struct redis_scan *scan, const char *pattern)
+{
+    scan->redis = redis;
+    scan->pattern = mem_text(pattern, strlen(pattern));
+    if (next_page(redis, scan, "0"))
+        return true;
+    mem_free(scan->pattern);
+    return false;
 }

@@ -1,4 +1,4 @@
-/* One connection to a Redis server for short look-ups that may fail: GET and SET, each within a
+/* One connection to a Redis server for short requests that may fail, each within a
  * time, and nothing at all while the server is away. Knows hiredis so that nobody else has to. */
 #pragma once
 
@@ -8,15 +8,20 @@ struct loop;
 struct redis;
 
 struct redis_options {
-    const char *host; /* a name or an address */
+    const char *host; /* a name, an address, or the path of a Unix socket */
     int port;
+    const char *master; /* that Sentinels know by this name; NULL: host and port are the server's */
+    const char *sentinels; /* .. host and port are of the first one, and these are further ones:
+                              "host:port,host:port"; NULL: none */
     const char *user, *password; /* NULL: none */
     int database;
     int64_t timeout; /* ns, of one request: one that takes longer costs the connection */
 };
 
-/* Starts connecting at once and again whenever the connection is lost, with back-off and jitter
- * (100 ms to 5 s). The options are copied. Cannot fail. */
+/* Sentinels are asked in turn for the master at each connection (Redis, "Guidelines for Redis
+ * clients with support for Redis Sentinel"); a server that is none is left again. Starts connecting
+ * at once and again whenever the connection is lost, with back-off and jitter (100 ms to 5 s). The
+ * options are copied. Cannot fail. */
 struct redis *redis_new(struct loop *loop, const struct redis_options *options);
 /* No call comes after it returns. */
 void redis_free(struct redis *redis);
@@ -37,3 +42,16 @@ void redis_forget(struct redis_ask *ask);
 
 /* SET with a time to live; nobody is told how it ended. False where it was not sent. */
 bool redis_set(struct redis *redis, struct slice key, struct slice value, int64_t ttl);
+/* UNLINK of one key; nobody is told either. */
+bool redis_unlink(struct redis *redis, struct slice key);
+
+/* Walks the keys by SCAN, in the caller's storage until `done`. One may be found twice. */
+struct redis_scan {
+    void (*found)(struct redis_scan *scan, struct slice key);
+    void (*done)(struct redis_scan *scan); /* once, also where the server went away */
+    /* private */
+    struct redis *redis;
+    char *pattern;
+};
+/* `pattern` as MATCH takes it. False where it was not sent: nothing is called. */
+bool redis_scan(struct redis *redis, struct redis_scan *scan, const char *pattern);

@@ -273,7 +273,7 @@ static const struct field CLASS_FIELDS[] = {
      .type = FIELD_SIZE,
      .at = offsetof(struct class_section, max_size),
      .preset = "0",
-     .help = "bytes of all entries of the class in a memory store, 0: no bound"},
+     .help = "bytes of all entries of the class, 0: no bound of its own"},
 };
 
 static bool is_dimension(const struct rules *rules, struct slice name)

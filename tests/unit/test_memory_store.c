@@ -8,6 +8,7 @@
 
 #include "cache/memory_store.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static const uint64_t stamps[] = {1, 2};
@@ -17,6 +18,8 @@ static struct key key_of(unsigned i)
     return (struct key){.hash = {i, i + 1000}};
 }
 
+static uint64_t took; /* ns, for what is put next */
+
 static struct kept *kept_of(size_t bytes)
 {
     static uint8_t rows[1 << 20];
@@ -24,7 +27,8 @@ static struct kept *kept_of(size_t bytes)
                           .rows = slice_of(rows, bytes),
                           .complete = SLICE("C"),
                           .stamps = stamps,
-                          .nstamps = 2};
+                          .nstamps = 2,
+                          .took = took};
 
     return kept_new(&entry);
 }
@@ -55,7 +59,7 @@ static struct account account_of(uint64_t max_size, int64_t ttl)
 
 #define ACCOUNT(name, max_size, ttl)                                                               \
     struct account name = account_of(max_size, ttl);                                               \
-    ring_init(&name.items)
+    ring_init(&name.in_shelf)
 
 static void replace_test(void **state)
 {
@@ -137,6 +141,94 @@ static void recency_test(void **state)
     store->ops->free(store);
 }
 
+/* What saves the least time per byte goes, counted with its uses; what was of use long ago is
+ * forgotten in the end. */
+static void worth_test(void **state)
+{
+    struct store *store = memory_store_new(10 * 1400);
+    ACCOUNT(account, 0, 0);
+
+    (void)state;
+    took = 1000000; /* a small one that took long */
+    assert_true(put(store, &account, 900, 100, 0));
+    took = 1000;
+    for (unsigned i = 0; i < 50; i++)
+        assert_true(put(store, &account, i, 1000, 0));
+    assert_int_equal(look(store, 900, 0), 100);
+    /* A large one that took as long is worth less than that. */
+    took = 1000000;
+    assert_true(put(store, &account, 901, 8000, 0));
+    took = 100000;
+    for (unsigned i = 0; i < 200; i++)
+        assert_true(put(store, &account, i, 1000, 0));
+    assert_int_equal(look(store, 901, 0), -1);
+    assert_int_equal(look(store, 900, 0), 100);
+    for (unsigned i = 0; i < 2000; i++)
+        assert_true(put(store, &account, 1000 + i, 1000, 0));
+    assert_int_equal(look(store, 900, 0), -1);
+    took = 0;
+    store->ops->free(store);
+}
+
+/* By class and by what stands in the keys. */
+static void sweep_test(void **state)
+{
+    static const struct cache_class classes[] = {
+        {.name = "eval", .key = "eval:{user_id}:{id}", .index = 0},
+        {.name = "agg", .key = "agg:{user_id}:{metric}", .index = 1},
+        {.name = "odd", .key = "odd*[{id}]", .index = 2},
+    };
+    static const char *const keys[] = {
+        "eval:42:7:0123",   "eval:42:8:0123",     "eval:43:7:0123",    "eval:-:7:0123",
+        "eval:1,42:7:0123", "agg:42:avg(x):0123", "agg:7:avg(y):0123", "odd*[7]:0123",
+        "other:42:0123",    "eval:a%3Ab:9:0123"};
+    static const struct {
+        int class;
+        const char *column, *value, *gone; /* which of the keys */
+    } rows[] = {
+        {-1, NULL, NULL, "0123456789"}, {0, NULL, NULL, "012349"}, {-1, "user_id", "42", "0145"},
+        {0, "user_id", "42", "014"},    {1, "user_id", "42", "5"}, {-1, "id", "7", "02347"},
+        {0, "user_id", "a:b", "9"},     {-1, "nothing", "1", ""},  {2, "user_id", "42", ""},
+        {-1, "user_id", "2", ""},
+    };
+    struct rules rules = {.classes = classes, .nclasses = 3};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct sweep sweep = {.rules = &rules};
+
+        if (rows[i].class >= 0)
+            sweep.class = &classes[rows[i].class];
+        if (rows[i].column) {
+            snprintf(sweep.pins[0].column, sizeof(sweep.pins[0].column), "%s", rows[i].column);
+            snprintf(sweep.pins[0].value, sizeof(sweep.pins[0].value), "%s", rows[i].value);
+            sweep.npins = 1;
+        }
+        for (size_t k = 0; k < sizeof(keys) / sizeof(*keys); k++) {
+            bool expected = k != 8 && strchr(rows[i].gone, (int)('0' + k)) != NULL;
+
+            if (sweep_wants(&sweep, keys[k]) != expected)
+                fail_msg("row %zu: %s", i, keys[k]);
+        }
+    }
+}
+
+static void patterns_test(void **state)
+{
+    static const struct cache_class class = {.name = "odd", .key = "o*d[{id}]:x{user_id}"};
+    struct rules rules = {.classes = &class, .nclasses = 1};
+    struct sweep sweep = {.rules = &rules};
+    struct buf out = {0};
+
+    (void)state;
+    assert_true(sweep_pattern(&sweep, &class, &out));
+    assert_string_equal((const char *)buf_slice(&out).at, "o\\*d\\[*\\]:x*:*");
+    buf_clear(&out);
+    snprintf(sweep.pins[0].column, sizeof(sweep.pins[0].column), "status");
+    sweep.npins = 1;
+    assert_false(sweep_pattern(&sweep, &class, &out));
+}
+
 /* A class over its own bound takes from itself; the others stay. What is too large for its class
  * takes nobody's place, but its own old entry is gone. */
 static void class_test(void **state)
@@ -210,7 +302,8 @@ int main(void)
         cmocka_unit_test(replace_test), cmocka_unit_test(collision_test),
         cmocka_unit_test(ttl_test),     cmocka_unit_test(recency_test),
         cmocka_unit_test(class_test),   cmocka_unit_test(held_test),
-        cmocka_unit_test(random_test),
+        cmocka_unit_test(random_test),  cmocka_unit_test(worth_test),
+        cmocka_unit_test(sweep_test),   cmocka_unit_test(patterns_test),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -144,7 +144,10 @@ static const struct {
      "f:3:17: `cache.store` must be memory, or redis://host:port: it does not begin with a scheme "
      "as in postgresql://\n"},
     {"cache: { store: \"rediss://h\" }\n",
-     "f:3:17: `cache.store` must begin with redis://, not rediss://\n"},
+     "f:3:17: `cache.store`: Redis over TLS (rediss://) is not possible, since hiredis is built "
+     "without it; use a Unix socket, or a tunnel to redis://\n"},
+    {"cache: { store: \"http://h\" }\n",
+     "f:3:17: `cache.store` must begin with redis://, not http://\n"},
     {"listen:\n  address:\n", "f:4:11: `listen.address` is empty\n"},
     {"listen: { address: \"${TEST_NONE}\", port: \"${TEST_NONE}\" }\n",
      "f:3:20: the variable TEST_NONE is not set (${TEST_NONE:-...} would give a default)\n"
