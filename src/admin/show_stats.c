@@ -1,6 +1,7 @@
 /* SHOW STATS: totals since the start, as (scope, name, value). */
 #include "admin/show_tables.h"
 #include "admin/table.h"
+#include "session/feed.h"
 
 #include <stdio.h>
 
@@ -70,6 +71,21 @@ static void ledger(struct table *table, const struct database *database)
     line(table, scope, "evicted", figures.evicted);
 }
 
+static void feed(struct table *table, const struct database *database)
+{
+    struct feed_figures figures;
+    char scope[128];
+
+    if (!database->feed)
+        return;
+    snprintf(scope, sizeof(scope), "feed %s", database->name);
+    feed_figures(database->feed, &figures);
+    line(table, scope, "listens", figures.listens);
+    line(table, scope, "told", figures.told);
+    line(table, scope, "own", figures.own);
+    line(table, scope, "unread", figures.unread);
+}
+
 static void shapes(struct table *table, const struct database *database)
 {
     char scope[128];
@@ -99,6 +115,7 @@ void show_stats(const struct admin *admin, unsigned limit, struct buf *out)
     line(&table, "clients", "refused", rooms->refused);
     for (unsigned i = 0; i < rooms->ndatabases; i++) {
         ledger(&table, &rooms->databases[i]);
+        feed(&table, &rooms->databases[i]);
         shapes(&table, &rooms->databases[i]);
     }
     table_end(&table, "SHOW");

@@ -73,14 +73,6 @@ static int write_catalog(const char *url)
     return right ? 0 : 1;
 }
 
-static const struct settings_database *find(const struct settings *settings, const char *name)
-{
-    for (unsigned i = 0; i < settings->ndatabases; i++)
-        if (!name || strcmp(settings->databases[i].name, name) == 0)
-            return &settings->databases[i];
-    return NULL;
-}
-
 int catalog_file_write(const char *path, const char *database)
 {
     struct diag diag = {.file = path};
@@ -92,7 +84,7 @@ int catalog_file_write(const char *path, const char *database)
         check_print(&diag);
         return 1;
     }
-    found = find(settings, database);
+    found = settings_database(settings, database);
     if (found)
         status = write_catalog(found->primary.url);
     else

@@ -3,6 +3,7 @@
 #include "app/catalog_file.h"
 #include "app/check.h"
 #include "app/explain.h"
+#include "app/feed_command.h"
 #include "app/init.h"
 #include "app/proxy.h"
 #include "app/reference.h"
@@ -27,6 +28,8 @@ static const char usage[] =
     "                              exit status 1 where one differs\n"
     "  pgtier catalog FILE [DATABASE]\n"
     "                              write what the database's catalog says, for --catalog\n"
+    "  pgtier feed install|remove FILE [DATABASE]\n"
+    "                              triggers by which writes that bypass pgtier are heard of\n"
     "  pgtier advise FILE|URL      what the running pgtier advises to keep, as settings to paste\n"
     "  pgtier schema               JSON Schema of FILE, for editors\n"
     "  pgtier reference            every setting with its default, as docs/settings.md\n"
@@ -99,6 +102,16 @@ static int run_rules(int argc, char **argv)
     return rules_test(argv[1], options.catalog, argv[2], options.verbose);
 }
 
+static int run_feed(int argc, char **argv)
+{
+    bool install = argc > 0 && strcmp(argv[0], "install") == 0;
+
+    if (argc < 2 || argc > 3 || (!install && strcmp(argv[0], "remove") != 0))
+        return misused("feed takes install or remove, a FILE, and the name of one of its databases",
+                       NULL);
+    return feed_command(install, argv[1], argv[2]);
+}
+
 static int run_command(int argc, char **argv)
 {
     if (strcmp(argv[0], "check") == 0)
@@ -111,6 +124,8 @@ static int run_command(int argc, char **argv)
         return argc == 2 || argc == 3
                    ? catalog_file_write(argv[1], argv[2])
                    : misused("catalog takes a FILE, and the name of one of its databases", NULL);
+    if (strcmp(argv[0], "feed") == 0)
+        return run_feed(argc - 1, argv + 1);
     if (strcmp(argv[0], "init") == 0)
         return argc == 2 ? init_settings(argv[1])
                          : misused("init takes the URL of a database: postgresql://..", NULL);

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "net/listener.h"
 #include "session/channels.h"
+#include "session/feed.h"
 #include "session/request.h"
 #include "session/session.h"
 #include "stats/pages.h"
@@ -107,13 +108,19 @@ static bool open_database(struct proxy *proxy, struct database *database,
     database->ledger = ledger_new(proxy->settings->limits.ledger_cells);
     shapes_init(&database->shapes, proxy->settings->limits.shapes, free_plan);
     database->pools = pool_set_new(proxy->rooms.loop, &pools);
-    return open_topology(database, from);
+    if (!open_topology(database, from))
+        return false;
+    if (from->feed == FEED_NOTIFY)
+        database->feed = feed_new(database);
+    return true;
 }
 
 static void close_database(struct database *database)
 {
     transactions_forget(database);
     channels_free(database);
+    feed_free(database->feed);
+    database->feed = NULL;
     if (database->pools)
         pool_set_free(database->pools);
     database->pools = NULL;

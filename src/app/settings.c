@@ -244,9 +244,12 @@ static const struct field TARGETS[] = {
      .help = "clients at a time that should be served, 0: no target"},
 };
 
+static const char *const FEEDS[] = {"none", "notify", NULL};
+
 struct database_section {
     const struct yaml *primary, *replicas;
     int64_t max_lag;
+    int feed;
 };
 
 static const struct field NODE[] = {
@@ -299,6 +302,14 @@ static const struct field DATABASE[] = {
      .preset = "5s",
      .reload = FIELD_RESTART,
      .help = "a replica that is further behind is not used"},
+    {.name = "feed",
+     .type = FIELD_WORD,
+     .at = offsetof(struct database_section, feed),
+     .words = FEEDS,
+     .preset = "none",
+     .reload = FIELD_RESTART,
+     .help = "what tells of writes that bypass pgtier: notify (the triggers of `pgtier feed "
+             "install`), or none"},
 };
 
 static const struct form LISTEN_MAP = MAP(LISTEN), METRICS_MAP = MAP(METRICS), POOL_MAP = MAP(POOL),
@@ -444,6 +455,7 @@ static void load_database(struct loading *loading, struct settings_database *dat
                  "`%s` is the console's own database: name it otherwise", node->key);
     fields_read(DATABASE, COUNT(DATABASE), node, path, &section, loading->keep, loading->diag);
     database->max_lag = section.max_lag;
+    database->feed = (enum feed_kind)section.feed;
     snprintf(below, sizeof(below), "%s.primary", path);
     if (section.primary)
         load_node(loading, &database->primary, section.primary, below);
@@ -695,7 +707,7 @@ static void show_fields(const struct show *show, const char *path, const struct 
 
 static void show_database(const struct show *show, const struct settings_database *database)
 {
-    struct database_section section = {.max_lag = database->max_lag};
+    struct database_section section = {.max_lag = database->max_lag, .feed = (int)database->feed};
     char path[200], below[230];
 
     snprintf(path, sizeof(path), "databases.%s", database->name);
@@ -747,4 +759,12 @@ void settings_each(const struct settings *settings,
     }
     line(with, "defaults.reads", route_text(settings->rules->reads), "replica", "reload");
     line(with, "defaults.writes", route_text(settings->rules->writes), "primary", "reload");
+}
+
+const struct settings_database *settings_database(const struct settings *settings, const char *name)
+{
+    for (unsigned i = 0; i < settings->ndatabases; i++)
+        if (!name || strcmp(settings->databases[i].name, name) == 0)
+            return &settings->databases[i];
+    return NULL;
 }

@@ -5,6 +5,7 @@
 #include "rules/rules.h"
 
 enum pool_mode { POOL_TRANSACTION, POOL_SESSION };
+enum feed_kind { FEED_NONE, FEED_NOTIFY };
 enum auth_kind { AUTH_TRUST, AUTH_SCRAM };
 
 struct settings_user {
@@ -24,6 +25,7 @@ struct settings_database {
     const struct settings_node *replicas; /* those whose url came out empty are left out */
     unsigned nreplicas;
     int64_t max_lag; /* ns */
+    enum feed_kind feed;
 };
 
 struct settings {
@@ -76,6 +78,9 @@ struct settings {
  * is any. Free with settings_free, which also gives back the rules. */
 struct settings *settings_load(const char *path, struct diag *diag);
 void settings_free(struct settings *settings);
+/* The first one where `name` is NULL; NULL where there is none of that name. */
+const struct settings_database *settings_database(const struct settings *settings,
+                                                  const char *name);
 /* The sections of the file in its usual order, with the forms of what stands in them. */
 struct field;
 void settings_sections(void (*each)(void *with, const struct field *section), void *with);

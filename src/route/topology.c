@@ -37,7 +37,7 @@ struct topology {
     struct gone gone;
     struct opening opening;
     struct census census;
-    struct ear ear;
+    struct ear ear, feed;
     uint64_t goal; /* the newest LSN that somebody needs of a replica */
     bool hurrying;
     uint64_t mark; /* the goal when this hurry began, at `since` */
@@ -116,6 +116,7 @@ static void primary_up(struct topology *topology, struct probe *probe)
     gone_go(&topology->gone);
     census_want(&topology->census);
     ear_check(&topology->ear);
+    ear_check(&topology->feed);
     opening_start(&topology->opening);
 }
 
@@ -325,6 +326,7 @@ struct topology *topology_new(struct loop *loop, const struct topology_settings 
     census_init(&topology->census, loop, primary, topology->url, topology->database,
                 topology->settings.catalog_interval, catalog_taken, topology);
     ear_init(&topology->ear, loop, primary, topology->url, topology->database);
+    ear_init(&topology->feed, loop, primary, topology->url, topology->database);
     return topology;
 }
 
@@ -335,6 +337,7 @@ void topology_free(struct topology *topology)
     wishes_clear(&topology->wishes);
     census_clear(&topology->census);
     ear_clear(&topology->ear);
+    ear_clear(&topology->feed);
     free_probes(topology);
 }
 
@@ -401,6 +404,11 @@ void topology_ask_leave(struct topology *topology, struct control_ask *ask)
 void topology_catalog_changed(struct topology *topology)
 {
     census_want(&topology->census);
+}
+
+struct ear *topology_feed(struct topology *topology)
+{
+    return &topology->feed;
 }
 
 struct ear *topology_ear(struct topology *topology)

@@ -80,6 +80,8 @@ bool topology_ask(struct topology *topology, struct control_ask *ask);
 void topology_ask_leave(struct topology *topology, struct control_ask *ask);
 /* By which notifications are heard; see route/ear.h. It lives as long as the topology. */
 struct ear *topology_ear(struct topology *topology);
+/* Another one, for writes that bypass us. */
+struct ear *topology_feed(struct topology *topology);
 
 /* The connections to that database of the primary's are closed, and not made again for `duration`;
  * returns how many there were. The primary counts as lost meanwhile. */

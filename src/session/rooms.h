@@ -35,6 +35,7 @@ struct database {
     struct ring transactions; /* with writes, or ended and not settled in the ledger yet */
     struct lsn_wish reopen;   /* after a change of the rules */
     bool reopening;
+    struct feed *feed;         /* of writes that bypass us; NULL: the settings name none */
     struct channels *channels; /* what sessions listen to; NULL: nobody has until now */
     uint64_t generation; /* grows whenever tables may have changed: statements of before are old */
     uint64_t digest;     /* of the last catalog */

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "session/channels.h"
+#include "session/feed.h"
 #include "session/session.h"
 #include "stats/process.h"
 #include "stats/prometheus.h"
@@ -55,6 +56,9 @@ static const struct figure class_families[] = {
      U64},
     {"pgtier_cache_entries", GAUGE, "Entries in the memory store.", AT(entries), U64},
     {"pgtier_cache_bytes", GAUGE, "Bytes of them.", AT(bytes), U64},
+    {"pgtier_cache_saved_seconds_total", COUNTER,
+     "What those who were answered from entries would have waited, by what the first one did.",
+     AT(saved), NS},
 };
 #undef AT
 
@@ -66,6 +70,16 @@ static const struct figure ledger_families[] = {
     {"pgtier_ledger_committed_total", COUNTER, "Writes committed.", AT(committed), U64},
     {"pgtier_ledger_aborted_total", COUNTER, "Writes rolled back.", AT(aborted), U64},
     {"pgtier_ledger_evicted_total", COUNTER, "Cells that made room.", AT(evicted), U64},
+};
+#undef AT
+
+#define AT(member) offsetof(struct feed_figures, member)
+static const struct figure feed_families[] = {
+    {"pgtier_feed_listens", GAUGE, "1: writes that bypass pgtier are heard of.", AT(listens), U64},
+    {"pgtier_feed_told_total", COUNTER, "Notifications of writes.", AT(told), U64},
+    {"pgtier_feed_own_total", COUNTER, "Of those, of writes through pgtier.", AT(own), U64},
+    {"pgtier_feed_unread_total", COUNTER, "Of those, not understood: they count as everything.",
+     AT(unread), U64},
 };
 #undef AT
 
@@ -419,6 +433,22 @@ static void ledgers(const struct rooms *rooms, struct buf *out)
     }
 }
 
+static void feeds(const struct rooms *rooms, struct buf *out)
+{
+    for (unsigned f = 0; f < COUNT(feed_families); f++) {
+        family(out, &feed_families[f]);
+        for (unsigned i = 0; i < rooms->ndatabases; i++) {
+            struct label label = {"database", rooms->databases[i].name};
+            struct feed_figures figures;
+
+            if (!rooms->databases[i].feed)
+                continue;
+            feed_figures(rooms->databases[i].feed, &figures);
+            sample(out, &feed_families[f], &label, 1, &figures);
+        }
+    }
+}
+
 static void channels(const struct rooms *rooms, struct buf *out)
 {
     for (unsigned f = 0; f < COUNT(channel_families); f++) {
@@ -527,6 +557,7 @@ void gather_metrics(const struct gather *gather, struct buf *out)
     pools(gather->rooms, out);
     nodes(gather->rooms, out);
     ledgers(gather->rooms, out);
+    feeds(gather->rooms, out);
     channels(gather->rooms, out);
     cache(gather->rooms, out);
     shapes(gather->rooms, out);

@@ -1,0 +1,222 @@
+"""Writes that bypass pgtier: the triggers of `pgtier feed install` tell of them, and nothing stays old for long; which rows, so that
+the answers for others are kept. While nobody listens, nothing is answered by the cache."""
+import random
+import subprocess
+import threading
+import time
+
+import psycopg
+import pytest
+
+from proxy import binary, check_file
+from wire import Raw, error, rows
+
+SCHEMA = """
+CREATE TABLE depot (id int PRIMARY KEY, name text);
+CREATE TABLE crate (id int NOT NULL, depot_id int REFERENCES depot ON DELETE CASCADE, label text, v int DEFAULT 0, at int NOT NULL) PARTITION BY LIST (at);
+CREATE TABLE crate_1 PARTITION OF crate FOR VALUES IN (1);
+CREATE TABLE crate_2 PARTITION OF crate FOR VALUES IN (2);
+CREATE TABLE "Odd Name" ("Id" uuid PRIMARY KEY, "is'it" bool, v int);
+INSERT INTO depot SELECT i, 'd' || i FROM generate_series(1, 200) i;
+INSERT INTO crate SELECT i, i, 'c''' || i, 0, 1 + i % 2 FROM generate_series(1, 200) i;
+INSERT INTO "Odd Name" SELECT ('00000000-0000-0000-0000-00000000000' || i)::uuid, i % 2 = 0, 0 FROM generate_series(1, 4) i;
+GRANT ALL ON depot, crate, crate_1, crate_2, "Odd Name" TO app_trust;
+"""
+RELATIONS = {"depot": {"dimensions": ["id", "name"], "unique": ["id"]}, "crate": {"dimensions": ["id", "depot_id", "label"]},
+             "Odd Name": {"dimensions": ["Id", "is'it"], "unique": ["Id"]}}
+
+
+@pytest.fixture(scope="module")
+def own(cluster, folder):
+    """The same file for the command and for the server, but that the command comes as the tables' owner."""
+    cluster.primary.sql(SCHEMA, "app")
+    cluster.catch_up()
+    yield
+    cluster.primary.sql('DROP TABLE crate, depot, "Odd Name" CASCADE; DROP SCHEMA IF EXISTS pgtier CASCADE')
+
+
+@pytest.fixture(scope="module")
+def proxy(start, cluster, own, folder):
+    proxy = start({
+        "auth": {"type": "trust"}, "databases": {"app": {"feed": "notify"}}, "relations": RELATIONS,
+        "operations": {"kept": {"match": {"statement": "select", "role": "app_trust"}, "cache": "kept"}},
+        "cache": {"classes": {"kept": {"key": "kept:{id}", "ttl": "1h"}}}})
+    said = feed(proxy, cluster, "install")
+    assert "public.crate_1, by 'id', 'depot_id', 'label'" in said and "public.Odd Name, by 'Id', 'is''it'" in said, said
+    assert "tells of public.depot" in feed(proxy, cluster, "install")  # twice is once
+    yield proxy
+
+
+def feed(proxy, cluster, what):
+    """By the superuser, who owns the tables."""
+    text = proxy.conf.read_text(encoding="utf-8").replace(cluster.primary.url("app"), cluster.primary.url("postgres"))
+    file = proxy.conf.parent / "feed.yaml"
+    file.write_text(text, encoding="utf-8")
+    done = subprocess.run([binary(), "feed", what, str(file)], text=True, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def c(proxy):
+    with Raw(proxy.port, "app_trust") as client:
+        yield client
+
+
+def one(c, sql):
+    found = c.query(sql)
+    assert not error(found), (sql, error(found))
+    return rows(found)[0][0] if rows(found) else None
+
+
+def keep(proxy, c, sql):
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        before = proxy.by_source().get("cache", 0)
+        found = one(c, sql)
+        if proxy.by_source().get("cache", 0) > before:
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"never kept: {sql}\n{rows(c.query('EXPLAIN ROUTE ' + sql))}")
+
+
+def is_kept(proxy, c, sql):
+    before = proxy.by_source().get("cache", 0)
+    one(c, sql)
+    return proxy.by_source().get("cache", 0) > before
+
+
+def changes(c, sql, before, within=5):
+    until = time.monotonic() + within
+    while one(c, sql) == before:
+        assert time.monotonic() < until, f"{sql} is still {before}"
+        time.sleep(0.002)
+
+
+CRATE = "SELECT v FROM crate WHERE id = {}"
+
+
+@pytest.mark.parametrize("read, write, other", [
+    (CRATE.format(7), "UPDATE crate SET v = v + 1 WHERE id = 7", CRATE.format(8)),
+    (CRATE.format(7), "UPDATE crate_2 SET v = v + 1 WHERE id = 7", CRATE.format(8)),
+    (CRATE.format(7), "UPDATE crate SET v = v + 1 WHERE depot_id BETWEEN 5 AND 7", CRATE.format(8)),
+    ("SELECT sum(v) FROM crate WHERE depot_id = 9", "UPDATE crate SET v = v + 1 WHERE id = 9", "SELECT sum(v) FROM crate WHERE depot_id = 10"),
+    ("SELECT count(*) FROM crate WHERE label = 'c''11'", "DELETE FROM crate WHERE id = 11", CRATE.format(12)),
+    ("SELECT count(*) FROM crate WHERE depot_id = 13", "DELETE FROM depot WHERE id = 13", CRATE.format(14)),
+    ("SELECT count(*) FROM crate WHERE id = 501", "INSERT INTO crate VALUES (501, 1, 'x', 0, 2)", CRATE.format(14)),
+    ("SELECT count(*) FROM crate WHERE id = 502", "COPY crate FROM PROGRAM 'printf ''502\\t1\\tx\\t0\\t1\\n'''", CRATE.format(14)),
+    ("SELECT count(*) FROM crate WHERE depot_id = 15", "UPDATE crate SET depot_id = 15 WHERE id = 16", CRATE.format(14)),
+    ("SELECT count(*) FROM crate WHERE depot_id = 17", "UPDATE crate SET depot_id = 18 WHERE id = 17", CRATE.format(14)),
+    ("SELECT sum(v) FROM crate", "UPDATE crate SET v = v + 1", None),
+    ('SELECT v FROM "Odd Name" WHERE "Id" = \'00000000-0000-0000-0000-000000000001\'',
+     'UPDATE "Odd Name" SET v = v + 1 WHERE NOT "is\'it" AND "Id" = \'00000000-0000-0000-0000-000000000001\'',
+     'SELECT v FROM "Odd Name" WHERE "Id" = \'00000000-0000-0000-0000-000000000002\''),
+    ("SELECT name FROM depot WHERE id = 20", "WITH x AS (UPDATE depot SET name = name || '!' WHERE id = 20 RETURNING id) SELECT * FROM x",
+     "SELECT name FROM depot WHERE id = 21"),
+    ("SELECT count(*) FROM \"Odd Name\"", "TRUNCATE \"Odd Name\"", CRATE.format(14)),
+])
+def test_a_write_by_psql_ends_what_it_changes(proxy, c, cluster, read, write, other):
+    before = keep(proxy, c, read)
+    if other:
+        keep(proxy, c, other)
+    cluster.primary.sql(write)
+    changes(c, read, before)
+    if other:
+        assert is_kept(proxy, c, other)
+
+
+def test_what_changes_nothing_ends_nothing(proxy, c, cluster):
+    keep(proxy, c, CRATE.format(31))
+    cluster.primary.sql("UPDATE crate SET v = 1 WHERE id = -1; DELETE FROM depot WHERE false; BEGIN; UPDATE crate SET v = 9 WHERE id = 31; ROLLBACK", "app")
+    time.sleep(0.3)
+    assert is_kept(proxy, c, CRATE.format(31))
+
+
+def test_own_writes_are_not_told_twice(proxy, c):
+    """What comes back of a write of its own would end what was kept since."""
+    for n in range(20):
+        assert not error(c.query(f"UPDATE crate SET v = {n} WHERE id = 33"))
+        keep(proxy, c, CRATE.format(33))
+    time.sleep(0.3)
+    assert is_kept(proxy, c, CRATE.format(33))
+
+
+def test_anybody_may_notify_anything(proxy, c, cluster):
+    keep(proxy, c, CRATE.format(35))
+    for payload in "x", "", "DROP TABLE crate", "UPDATE crate SET pgtier_feed = 0; DELETE FROM crate", "'", "UPDATE missing SET pgtier_feed = 0":
+        cluster.primary.sql(f"SELECT pg_notify('pgtier_feed', $n${payload}$n$)", "app")
+    assert one(c, "SELECT count(*) FROM crate") is not None
+    keep(proxy, c, CRATE.format(35))
+
+
+def listener(cluster):
+    with psycopg.connect(cluster.primary.url("postgres"), autocommit=True) as admin:
+        return [row[0] for row in admin.execute("SELECT pid FROM pg_stat_activity WHERE query = 'LISTEN pgtier_feed' AND datname = 'app'")]
+
+
+def test_a_lost_listener_is_no_way_around(proxy, c, cluster):
+    before = keep(proxy, c, CRATE.format(37))
+    with psycopg.connect(cluster.primary.url("postgres"), autocommit=True) as admin:
+        for _ in range(5):
+            pids = listener(cluster)
+            assert len(pids) == 1
+            admin.execute("SELECT pg_terminate_backend(%s)", [pids[0]])
+            admin.execute("UPDATE crate SET v = v + 1 WHERE id = 37")
+            changes(c, CRATE.format(37), before)
+            before = keep(proxy, c, CRATE.format(37))
+    assert "no cache and no replica until writes that bypass pgtier are heard of again" in proxy.tail(400)
+
+
+def test_nothing_is_old_for_long(proxy, cluster):
+    """One writes by itself, at 200 a second and in every way; what readers see is never older than a second."""
+    stop, faults, written = threading.Event(), [], {}
+
+    def write():
+        dice = random.Random(1)
+        with psycopg.connect(cluster.primary.url("postgres"), autocommit=True) as admin:
+            n = 0
+            while not stop.is_set():
+                n += 1
+                key = dice.randint(41, 60)
+                sql = dice.choice(["UPDATE crate SET v = {n} WHERE id = {key}", "UPDATE crate SET v = {n} WHERE depot_id = {key}",
+                                   "BEGIN; UPDATE crate SET v = 0 WHERE id = {key}; UPDATE crate SET v = {n} WHERE id = {key}; COMMIT",
+                                   "UPDATE crate SET v = CASE id WHEN {key} THEN {n} ELSE v END WHERE id IN ({key}, 61)"])
+                admin.execute(sql.format(n=n, key=key))
+                written.setdefault(key, []).append((time.monotonic(), n))
+                time.sleep(0.005)
+
+    def read(seed):
+        dice = random.Random(seed)
+        with Raw(proxy.port, "app_trust") as c:
+            while not stop.is_set():
+                key, begun = dice.randint(41, 60), time.monotonic()
+                found = int(one(c, CRATE.format(key)))
+                due = [n for when, n in written.get(key, [])[:] if when < begun - 1]
+                if due and found < due[-1]:
+                    faults.append((key, found, due[-1]))
+
+    before = proxy.by_source()
+    threads = [threading.Thread(target=write)] + [threading.Thread(target=read, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    time.sleep(8)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert not faults, faults[:5]
+    after = proxy.by_source()
+    assert after.get("cache", 0) - before.get("cache", 0) > 500, (before, after)
+
+
+def test_removed_again(proxy, cluster):
+    said = feed(proxy, cluster, "remove")
+    assert "tells no more of public.crate_2" in said
+    assert cluster.primary.sql("SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'pgtier%'", "app").strip() == "0"
+    assert "no table is concerned" in feed(proxy, cluster, "remove")
+
+
+def test_wrong_words(tmp_path):
+    assert check_file(tmp_path / "none", "feed")[0] == 2
+    done = subprocess.run([binary(), "feed", "install", str(tmp_path / "none")], text=True, capture_output=True, check=False)
+    assert done.returncode == 1 and "none" in done.stderr
