@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -20,7 +21,7 @@ sys.path.insert(0, str(ROOT / "tests/integration"))
 
 from cluster import Cluster, Process, free_port  # noqa: E402 (its folder is known only now)
 from proxy import Pgtier  # noqa: E402
-from wire import Raw  # noqa: E402
+from wire import Raw, rows  # noqa: E402
 
 MODES = ["simple", "extended", "prepared"]
 USER = "app_trust"
@@ -222,12 +223,78 @@ def idle(options):
                 target.stop()
 
 
+def install_feed(cluster, proxy):
+    """As the superuser, who owns the tables."""
+    file = proxy.conf.parent / "feed.yaml"
+    file.write_text(proxy.conf.read_text(encoding="utf-8").replace(cluster.primary.url("app"), cluster.primary.url("postgres")), encoding="utf-8")
+    subprocess.run([os.environ["PGTIER_BIN"], "feed", "install", str(file)], check=True, capture_output=True)
+
+
+def write_others(cluster, stop, rate):
+    """So many writes a second to rows that nobody reads, straight to the primary; returns how many there were."""
+    connection = Raw(cluster.primary.port, "postgres")
+    count, begun = 0, time.monotonic()
+    while not stop.is_set():
+        while count < (time.monotonic() - begun) * rate:
+            connection.query(f"UPDATE pgbench_accounts SET abalance = abalance + 1 WHERE aid = {1000 + count % 50000}")
+            count += 1
+        time.sleep(0.001)
+    return count
+
+
+def until_new(cluster, client, turns):
+    """ms from the commit of a write that bypasses pgtier to the last old answer."""
+    direct, found = Raw(cluster.primary.port, "postgres"), []
+    read = "SELECT abalance FROM pgbench_accounts WHERE aid = 7"
+    for turn in range(turns):
+        for _ in range(50):
+            client.query(read)  # kept
+        direct.query(f"UPDATE pgbench_accounts SET abalance = {turn} WHERE aid = 7")
+        committed = last_old = time.monotonic()
+        until = committed + 0.5
+        while time.monotonic() < until:
+            asked = time.monotonic()
+            if rows(client.query(read)) != [[str(turn).encode()]]:
+                last_old = asked
+            elif asked - last_old > 0.05:
+                break
+        found.append((last_old - committed) * 1000)
+    return sorted(found)
+
+
+def feed(options):
+    """How long a write that bypasses pgtier stays unseen in the cache."""
+    with servers(1) as (cluster, folder), contextlib.ExitStack() as stack:
+        os.environ.setdefault("PGTIER_BIN", str(ROOT / "build/release/pgtier"))
+        proxy = Pgtier(cluster, folder / "pgtier", {
+            "auth": {"type": "trust"}, "databases": {"app": {"feed": "notify"}},
+            "relations": {"pgbench_accounts": {"dimensions": ["aid"], "unique": ["aid"]}},
+            "operations": {"kept": {"match": {"statement": "select", "relation": "pgbench_accounts"}, "cache": "kept"}},
+            "cache": {"classes": {"kept": {"key": "kept:{aid}", "ttl": "1h"}}}}).start()
+        stack.callback(proxy.stop)
+        install_feed(cluster, proxy)
+        client = Raw(proxy.port, USER)
+        for rate in 0, options.rate:
+            stop, counted = threading.Event(), []
+            writer = threading.Thread(target=lambda rate=rate, stop=stop, counted=counted: counted.append(write_others(cluster, stop, rate)))
+            begun, cached = time.monotonic(), proxy.by_source().get("cache", 0)
+            if rate:
+                writer.start()
+            found = until_new(cluster, client, options.turns)
+            stop.set()
+            if rate:
+                writer.join()
+            took = time.monotonic() - begun
+            print(f"notify, {sum(counted) / took:6.0f} other writes a second: last old answer after {quantile(found, 0.5):6.2f} ms (p50), "
+                  f"{quantile(found, 0.99):6.2f} ms (p99); {(proxy.by_source().get('cache', 0) - cached) / took:.0f} answers a second from the cache", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     sub = parser.add_subparsers(required=True)
     for name, run, words in (("compare", compare, {"rounds": 3, "seconds": 5, "scale": 10}),
                              ("syscalls", syscalls, {"transactions": 1000, "scale": 1, "limit": 4.4}),
-                             ("idle", idle, {"clients": 2000})):
+                             ("idle", idle, {"clients": 2000}), ("feed", feed, {"turns": 200, "rate": 1000})):
         one = sub.add_parser(name)
         one.set_defaults(run=run)
         for word, value in words.items():
