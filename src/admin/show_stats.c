@@ -110,6 +110,8 @@ void show_stats(const struct admin *admin, unsigned limit, struct buf *out)
     tiers(&table, rooms->rules, meter);
     reasons(&table, "uncached", meter->totals.uncached);
     reasons(&table, "primary", meter->totals.primary);
+    for (unsigned i = 0; i < rooms->rules->nevents; i++)
+        line(&table, "event", rooms->rules->events[i].name, rooms->rules->event_counts[i]);
     line(&table, "clients", "connected", rooms->nsessions);
     line(&table, "clients", "logging_in", rooms->nlogins);
     line(&table, "clients", "refused", rooms->refused);

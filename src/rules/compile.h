@@ -26,6 +26,7 @@ struct plan_memory {
     struct tier_values *tiers; /* none: no tier is told; all of them must be known */
     unsigned ntiers;
     uint32_t implied; /* tiers of what it touches */
+    uint32_t events;  /* of the rules whose shape part matches */
     bool minds_tier;  /* whether a candidate matches, or may be cached, depends on the tier */
     bool aggregates;  /* an aggregate is called, be it as an attribute or one of the user's */
 };
@@ -66,6 +67,9 @@ void plan_pins(struct plan *plan);
  * GIVEN_SOMEHOW where it may give one that is not known. */
 enum { GIVEN_NONE = -1, GIVEN_SOMEHOW = -2 };
 int plan_given_at(const struct plan_ref *ref, const char *column);
+/* events.c: which may come to pass; then, of a request, which do. */
+void plan_choose_events(struct plan *plan);
+uint32_t plan_events(const struct plan *plan, uint32_t tiers, const struct asker *asker);
 /* tier.c: finds where the tier is told; then, of a request, its tiers as bits, 0 where they are not
  * known. */
 void plan_tier_sources(struct plan *plan);

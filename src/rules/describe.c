@@ -259,6 +259,9 @@ static void put_operation(const struct plan *plan, const struct values *values,
         put_passed(plan, values, asker, &plan->rules->operations[i], out);
     if (operation)
         put_acts(operation, out);
+    for (unsigned i = 0; i < plan->rules->nevents; i++)
+        if (verdict->events >> i & 1)
+            buf_printf(out, "event: %s\n", plan->rules->events[i].name);
     put_user(plan, values, asker, verdict, out);
     if (verdict->tier < 0)
         buf_put_slice(out, SLICE("tier: not told\n"));

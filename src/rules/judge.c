@@ -85,6 +85,7 @@ void plan_judge(const struct plan *plan, const struct values *values, const stru
     const struct operation *operation;
 
     find_operation(plan, tiers, asker, verdict);
+    verdict->events = plan_events(plan, tiers, asker);
     operation = verdict->operation;
     verdict->tier = tiers ? __builtin_ctz(tiers) : -1;
     verdict->uncached = why_uncached(plan, values, operation, tiers);

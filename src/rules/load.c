@@ -404,6 +404,7 @@ struct rules *rules_load(const struct yaml *root, struct diag *diag)
     load_classes(&loader);
     load_tier_sources(&loader);
     load_operations(&loader);
+    load_events(&loader);
     return &compiled->rules;
 }
 
@@ -444,5 +445,10 @@ const struct field RULES_SECTIONS[] = {
      .preset = "",
      .form = &FORM_OF_OPERATIONS,
      .help = "by name; the first that matches names a statement, and says what is done with it"},
+    {.name = "events",
+     .type = FIELD_NODE,
+     .preset = "",
+     .form = &FORM_OF_EVENTS,
+     .help = "by name: writes that are counted; a write may be several"},
 };
 const unsigned RULES_NSECTIONS = sizeof(RULES_SECTIONS) / sizeof(RULES_SECTIONS[0]);

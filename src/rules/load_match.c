@@ -187,7 +187,7 @@ static void add_transaction(void *with, const struct yaml *node, const char *tex
 }
 
 const struct operation_match *load_match(struct loader *loader, const struct yaml *node,
-                                         const char *operation)
+                                         const char *of)
 {
     struct operation_match *match = keep_take(loader->keep, sizeof(*match));
     struct loading loading = {.loader = loader, .match = match};
@@ -196,7 +196,7 @@ const struct operation_match *load_match(struct loader *loader, const struct yam
     char path[LOAD_PATH];
     const char *text;
 
-    snprintf(path, sizeof(path), "operations.%s.match", operation);
+    snprintf(path, sizeof(path), "%s.match", of);
     fields_read(MATCH_FIELDS, sizeof(MATCH_FIELDS) / sizeof(MATCH_FIELDS[0]), node, path, &section,
                 loader->keep, loader->diag);
     if (section.statement)

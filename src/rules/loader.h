@@ -5,7 +5,8 @@
 #include "rules/compiled.h"
 #include "rules/match.h"
 
-extern const struct form FORM_OF_FRESHNESS, FORM_OF_MATCH, FORM_OF_TIERS, FORM_OF_OPERATIONS;
+extern const struct form FORM_OF_FRESHNESS, FORM_OF_MATCH, FORM_OF_TIERS, FORM_OF_OPERATIONS,
+    FORM_OF_EVENTS;
 
 enum { LOAD_PATH = 160 };
 
@@ -29,11 +30,13 @@ void load_freshness(struct loader *loader, const struct yaml *node, const char *
                     enum freshness *freshness, int64_t *bound);
 /* A cache class by its name, NULL where there is none, which is told. */
 const struct cache_class *load_class_name(struct loader *loader, const struct yaml *node);
-/* What the operation of this name matches; `node` may be NULL. */
+/* What an operation or event matches, by its path ("operations.x"); `node` may be NULL. */
 const struct operation_match *load_match(struct loader *loader, const struct yaml *node,
-                                         const char *operation);
+                                         const char *path);
 /* tiers: their names, and when relations and classes are there what tells them. */
 void load_tier_names(struct loader *loader);
 void load_tier_sources(struct loader *loader);
 /* operations: relations, tiers and classes are there already. */
 void load_operations(struct loader *loader);
+/* events: the same. */
+void load_events(struct loader *loader);

@@ -229,7 +229,7 @@ static void load_operation(struct loader *loader, struct operation *operation,
     operation->name = keep_text(loader->keep, node->key);
     operation->line = node->key_line;
     operation->target = section.target;
-    operation->match = load_match(loader, section.match, node->key);
+    operation->match = load_match(loader, section.match, path);
     operation->freshness = loader->rules->freshness;
     operation->bound = loader->rules->bound;
     load_freshness(loader, section.freshness, "freshness", &operation->freshness,

@@ -89,6 +89,7 @@ struct plan *plan_new(struct rules *rules, struct catalog *catalog, const struct
     if (shape->nvalues > VALUES_MAX)
         plan_uncached(plan, PLAN_VALUES);
     choose_candidates(plan);
+    plan_choose_events(plan);
     plan_tier_sources(plan);
     return plan;
 }

@@ -156,7 +156,8 @@ struct verdict {
     /* Those with `shadow` that would have been it; no more than SHADOWS_MAX are noted. */
     const struct operation *shadows[SHADOWS_MAX];
     unsigned nshadows;
-    int tier; /* index in rules.tiers, or -1 */
+    uint32_t events; /* bits of rules.events that it is, where it is a write */
+    int tier;        /* index in rules.tiers, or -1 */
     enum tier_source tier_from;
     const struct cache_class *cache; /* NULL: not cached, see `uncached` */
     enum plan_reason uncached;

@@ -50,12 +50,22 @@ bool rules_logs(const struct rules *rules, const struct operation *operation)
     return true;
 }
 
+void rules_count_events(const struct rules *rules, uint32_t events)
+{
+    for (; events; events &= events - 1)
+        rules->event_counts[__builtin_ctz(events)]++;
+}
+
 void rules_follow(struct rules *rules, const struct rules *before)
 {
     for (unsigned i = 0; i < rules->noperations; i++)
         for (unsigned j = 0; j < before->noperations; j++)
             if (strcmp(rules->operations[i].name, before->operations[j].name) == 0)
                 rules->tallies[i] = before->tallies[j];
+    for (unsigned i = 0; i < rules->nevents; i++)
+        for (unsigned j = 0; j < before->nevents; j++)
+            if (strcmp(rules->events[i].name, before->events[j].name) == 0)
+                rules->event_counts[i] = before->event_counts[j];
 }
 
 bool rules_safe(const struct rules *rules, const char *schema, const char *name)

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { DIMENSIONS_MAX = 8, TIERS_MAX = 16 };
+enum { DIMENSIONS_MAX = 8, TIERS_MAX = 16, EVENTS_MAX = 32 };
 
 struct relation {
     const char *schema; /* NULL where the file names none */
@@ -74,6 +74,12 @@ struct operation {
     unsigned line; /* in the file, for explanations */
 };
 
+/* A write that is counted by a name. */
+struct event {
+    const char *name;
+    const struct operation_match *match;
+};
+
 /* What a statement that reads or writes it is of: a column, or any of the relation. */
 struct implied_tier {
     const struct relation *relation;
@@ -119,6 +125,9 @@ struct rules {
     unsigned nclasses;
     const struct safe_function *safe;
     unsigned nsafe;
+    const struct event *events;
+    unsigned nevents;
+    uint64_t *event_counts;   /* by their index; they change too */
     struct tally *tallies;    /* by operation.index; the one thing that changes */
     enum route reads, writes; /* for what no operation says otherwise */
     enum freshness freshness;
@@ -137,5 +146,7 @@ bool rules_safe(const struct rules *rules, const char *schema, const char *name)
 uint32_t rules_tier(const struct rules *rules, struct slice name);
 /* True for those requests of an operation that belong in the log, by its share: one in so many. */
 bool rules_logs(const struct rules *rules, const struct operation *operation);
-/* Goes on counting where `before` has counted for operations of the same names. */
+/* Those of these bits have come to pass once more. */
+void rules_count_events(const struct rules *rules, uint32_t events);
+/* Goes on counting where `before` has counted for operations and events of the same names. */
 void rules_follow(struct rules *rules, const struct rules *before);

@@ -135,6 +135,7 @@ static enum outcome tell(struct session *session, struct request *request, unsig
         request_become(request, sql);
     }
     buf_clear(&rows);
+    request->refused = explained == EXPLAIN_REFUSED;
     return explained == EXPLAIN_REFUSED ? STEP_FAILED
            : explained == EXPLAIN_TOLD  ? STEP_ANSWERED
                                         : STEP_ON;

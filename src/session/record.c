@@ -31,6 +31,8 @@ void record_request(struct session *session, struct request *request)
     trail->failed |= request->failed;
     if (rooms->sink.finished)
         rooms->sink.finished(rooms->sink.owner, trail);
+    if (trail->write && !trail->failed && request->rules)
+        rules_count_events(request->rules, request->verdict.events);
     if (request->verdict.operation || request->verdict.nshadows)
         verdict_count(&request->verdict, request->rules, clock_wall());
     if (trail->operation && trail->operation->log > 0 && rules_logs(trail->rules, trail->operation))

@@ -65,7 +65,8 @@ static bool calls_volatile(const struct session *session, const struct shape *sh
 
         if (catalog &&
             catalog_function(catalog, NULL, call->schema, call->name, call->nargs, &found) &&
-            found.user && found.user_volatility == 'v')
+            found.user && found.user_volatility == 'v' &&
+            !rules_safe(session->rooms->rules, call->schema, call->name))
             return true;
     }
     return false;
@@ -182,6 +183,8 @@ static void judge_one(struct session *session, struct request *request, struct k
 
     request->asks_tier = first && asks_tier(request, plan);
     judge_rules(session, request, plan, values, first ? &request->verdict : &other);
+    if (!first)
+        request->verdict.events |= other.events;
     if (!request->refused && known->shape->set_name)
         request->refused = hints_refuse(session, known->shape, values, &request->err);
     /* What is refused leaves nothing. */

@@ -433,6 +433,16 @@ static void ledgers(const struct rooms *rooms, struct buf *out)
     }
 }
 
+static void events(const struct rooms *rooms, struct buf *out)
+{
+    prometheus_family(out, "pgtier_events_total", COUNTER, "Writes of a name of the rules.");
+    for (unsigned i = 0; rooms->rules && i < rooms->rules->nevents; i++) {
+        struct label label = {"event", rooms->rules->events[i].name};
+
+        prometheus_count(out, "pgtier_events_total", &label, 1, rooms->rules->event_counts[i]);
+    }
+}
+
 static void feeds(const struct rooms *rooms, struct buf *out)
 {
     for (unsigned f = 0; f < COUNT(feed_families); f++) {
@@ -558,6 +568,7 @@ void gather_metrics(const struct gather *gather, struct buf *out)
     nodes(gather->rooms, out);
     ledgers(gather->rooms, out);
     feeds(gather->rooms, out);
+    events(gather->rooms, out);
     channels(gather->rooms, out);
     cache(gather->rooms, out);
     shapes(gather->rooms, out);

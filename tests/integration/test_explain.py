@@ -134,6 +134,20 @@ def test_errors(c, sql, state):
     assert rows(c.query("SELECT 7")) == [[b"7"]]
 
 
+def test_a_refusal_fails_the_transaction(c, cluster):
+    """As any error does, also where the server has heard of the transaction already."""
+    cluster.primary.sql("CREATE TABLE refused (id int); GRANT ALL ON refused TO app_trust", "app")
+    try:
+        c.query("BEGIN")
+        assert not error(c.query("INSERT INTO refused VALUES (1)"))
+        assert error(c.query("EXPLAIN ROUTE ANALYZE BEGIN"))["C"] == "0A000"
+        assert error(c.query("INSERT INTO refused VALUES (2)"))["C"] == "25P02"
+        c.query("COMMIT")
+        assert rows(c.query("SELECT count(*) FROM refused")) == [[b"0"]]
+    finally:
+        cluster.primary.sql("DROP TABLE refused", "app")
+
+
 def test_parameters_belong_to_no_analyze(c):
     found = error(c.ask(parse("EXPLAIN ROUTE ANALYZE SELECT $1::int"), bind([b"1"]), execute(), SYNC))
     assert found["C"] == "0A000" and "values" in found["H"], found
