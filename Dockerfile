@@ -5,6 +5,8 @@ RUN apt-get update && apt-get install -y --no-install-recommends \
     && rm -rf /var/lib/apt/lists/*
 COPY CMakeLists.txt CMakePresets.json /src/
 COPY src /src/src
+COPY sql/feed.sql /src/sql/
+COPY bench/CMakeLists.txt /src/bench/
 COPY tests/CMakeLists.txt /src/tests/
 WORKDIR /src
 RUN cmake --preset release -G Ninja && cmake --build --preset release --target pgtier \

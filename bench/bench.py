@@ -2,9 +2,11 @@
 import argparse
 import collections
 import contextlib
+import itertools
 import os
 import pathlib
 import pwd
+import random
 import re
 import resource
 import shutil
@@ -21,6 +23,7 @@ sys.path.insert(0, str(ROOT / "tests/integration"))
 
 from cluster import Cluster, Process, free_port  # noqa: E402 (its folder is known only now)
 from proxy import Pgtier  # noqa: E402
+from rows import evaluation, user  # noqa: E402
 from wire import Raw, rows  # noqa: E402
 
 MODES = ["simple", "extended", "prepared"]
@@ -289,12 +292,63 @@ def feed(options):
                   f"{quantile(found, 0.99):6.2f} ms (p99); {(proxy.by_source().get('cache', 0) - cached) / took:.0f} answers a second from the cache", flush=True)
 
 
+PAID = "subscription_tier IN ('professional', 'enterprise')"
+COLUMNS = "id, user_id, subscription_tier, health_score, professional_data"
+
+
+def strategy_load(port, dice, weights, users, count):
+    """95 % single fetches and lists of a user's evaluations, 5 % updates of one; users by Zipf."""
+    with Raw(port, USER) as client:
+        for _ in range(count):
+            u, = dice.choices(range(1, users + 1), cum_weights=weights)
+            n, chance = (u - 1) * 5 + dice.randint(1, 5), dice.random()
+            if chance < 0.05:
+                client.query(f"UPDATE business_evaluations SET health_score = health_score WHERE id = '{evaluation(n)}' AND user_id = '{user(u)}'")
+            elif chance < 0.65:
+                client.query(f"SELECT {COLUMNS} FROM business_evaluations WHERE id = '{evaluation(n)}' AND user_id = '{user(u)}' AND {PAID}")
+            else:
+                client.query(f"SELECT {COLUMNS} FROM business_evaluations WHERE user_id = '{user(u)}' AND {PAID} ORDER BY created_at DESC LIMIT 20")
+
+
+def hits(options):
+    """The share of the strategy's cacheable reads that the cache answers, with footprints by rows and by tables."""
+    weights = list(itertools.accumulate(1 / rank ** options.zipf for rank in range(1, options.users + 1)))
+    os.environ.setdefault("PGTIER_BIN", str(ROOT / "build/release/pgtier"))
+    with servers(1) as (cluster, folder):
+        cluster.load(options.users * 5)
+        cluster.primary.sql("GRANT ALL ON ALL TABLES IN SCHEMA public TO app_trust; ANALYZE")
+        for name, dimensions in ("by rows", ["id", "user_id"]), ("by tables", []):
+            proxy = Pgtier(cluster, folder / name.replace(" ", "-"), {
+                "auth": {"type": "trust"}, "relations": {"business_evaluations": {"dimensions": dimensions, "unique": dimensions[:1]}},
+                "operations": {"user_evaluations_list": {"cache": "list"}, "professional_evaluation_query": {"cache": "list"}},
+                "cache": {"classes": {"list": {"key": "list:{user_id}", "ttl": "1h", "tier": ["professional", "enterprise"]}}}}).start()
+            try:
+                for count, told in (options.requests // 2, False), (options.requests, True):  # the first fills it
+                    before, begun = proxy.by_source(), time.monotonic()
+                    threads = [threading.Thread(target=strategy_load, args=(proxy.port, random.Random(seed), weights, options.users, count // 4))
+                               for seed in range(4)]
+                    for thread in threads:
+                        thread.start()
+                    for thread in threads:
+                        thread.join()
+                    after, took = proxy.by_source(), time.monotonic() - begun
+                    cached = after.get("cache", 0) - before.get("cache", 0)
+                    others = sum(v - before.get(k, 0) for k, v in after.items() if k != "cache")
+                    if told:
+                        writes = count * 0.05
+                        print(f"footprints {name:10} {cached / (cached + others - writes):6.1%} of the reads from the cache "
+                              f"({count / took:.0f} requests a second)", flush=True)
+            finally:
+                proxy.stop()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     sub = parser.add_subparsers(required=True)
     for name, run, words in (("compare", compare, {"rounds": 3, "seconds": 5, "scale": 10}),
                              ("syscalls", syscalls, {"transactions": 1000, "scale": 1, "limit": 4.4}),
-                             ("idle", idle, {"clients": 2000}), ("feed", feed, {"turns": 200, "rate": 1000})):
+                             ("idle", idle, {"clients": 2000}), ("feed", feed, {"turns": 200, "rate": 1000}),
+                             ("hits", hits, {"users": 2000, "requests": 80000, "zipf": 1.0})):
         one = sub.add_parser(name)
         one.set_defaults(run=run)
         for word, value in words.items():

@@ -72,6 +72,10 @@ step 'integration tests (asan)' pytest asan tests/integration
 
 if [ -n "$long" ]; then
     step 'statements at random' pytest asan tests/integration/long_property.py
+    for store in memory redis; do
+        step "checker with faults ($store)" env PGTIER_BIN="$PWD/build/asan/pgtier" /usr/bin/python3 tests/checker/checker.py --store $store \
+            --seconds 180 --faults redis,replica,proxy,primary
+    done
     step mutants /usr/bin/python3 tests/mutants/run.py
     step 'build fuzz' build fuzz && step fuzzers fuzz
     step 'build tsan' build tsan && step 'integration tests (tsan)' pytest tsan \

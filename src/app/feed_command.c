@@ -152,7 +152,7 @@ static bool drop_trigger(struct work *work, const struct target *target, unsigne
     return run(work, &sql);
 }
 
-/* Also while the server applies what another one has written (logical replication). */
+/* Also for those who write with session_replication_role = replica. */
 static bool make_trigger(struct work *work, const struct target *target, unsigned which)
 {
     struct buf sql = {0};

@@ -1,10 +1,9 @@
 """What stands behind a name: partitions, children, views, policies, tables that follow by a foreign key. Each read is kept until what
 it depends on is written by any name, and only until then."""
-import time
-
 import pytest
 
-from wire import Raw, error, message, rows
+from kept import ask, is_kept, keep
+from wire import Raw, error, rows
 
 SCHEMA = """
 CREATE TABLE shop (id int PRIMARY KEY, name text);
@@ -62,28 +61,6 @@ def proxy(start, cluster):
 def c(proxy):
     with Raw(proxy.port, "app_trust") as client:
         yield client
-
-
-def ask(c, sql):
-    return rows(c.query(sql))
-
-
-def keep(proxy, c, sql):
-    """Asks until the cache answers; returns what it says."""
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        before = proxy.by_source().get("cache", 0)
-        found = ask(c, sql)
-        if proxy.by_source().get("cache", 0) > before:
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"never kept: {sql}\n{rows(c.query('EXPLAIN ROUTE ' + sql))}")
-
-
-def is_kept(proxy, c, sql):
-    before = proxy.by_source().get("cache", 0)
-    ask(c, sql)
-    return proxy.by_source().get("cache", 0) > before
 
 
 @pytest.mark.parametrize("read, write, changed", [

@@ -8,8 +8,9 @@ import time
 import psycopg
 import pytest
 
+from kept import is_kept, keep, one
 from proxy import binary, check_file
-from wire import Raw, error, rows
+from wire import Raw, error
 
 SCHEMA = """
 CREATE TABLE depot (id int PRIMARY KEY, name text);
@@ -64,29 +65,6 @@ def c(proxy):
         yield client
 
 
-def one(c, sql):
-    found = c.query(sql)
-    assert not error(found), (sql, error(found))
-    return rows(found)[0][0] if rows(found) else None
-
-
-def keep(proxy, c, sql):
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        before = proxy.by_source().get("cache", 0)
-        found = one(c, sql)
-        if proxy.by_source().get("cache", 0) > before:
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"never kept: {sql}\n{rows(c.query('EXPLAIN ROUTE ' + sql))}")
-
-
-def is_kept(proxy, c, sql):
-    before = proxy.by_source().get("cache", 0)
-    one(c, sql)
-    return proxy.by_source().get("cache", 0) > before
-
-
 def changes(c, sql, before, within=5):
     until = time.monotonic() + within
     while one(c, sql) == before:
@@ -117,7 +95,7 @@ CRATE = "SELECT v FROM crate WHERE id = {}"
     ("SELECT count(*) FROM \"Odd Name\"", "TRUNCATE \"Odd Name\"", CRATE.format(14)),
 ])
 def test_a_write_by_psql_ends_what_it_changes(proxy, c, cluster, read, write, other):
-    before = keep(proxy, c, read)
+    before = keep(proxy, c, read)[0][0]
     if other:
         keep(proxy, c, other)
     cluster.primary.sql(write)
@@ -156,7 +134,7 @@ def listener(cluster):
 
 
 def test_a_lost_listener_is_no_way_around(proxy, c, cluster):
-    before = keep(proxy, c, CRATE.format(37))
+    before = keep(proxy, c, CRATE.format(37))[0][0]
     with psycopg.connect(cluster.primary.url("postgres"), autocommit=True) as admin:
         for _ in range(5):
             pids = listener(cluster)
@@ -164,7 +142,7 @@ def test_a_lost_listener_is_no_way_around(proxy, c, cluster):
             admin.execute("SELECT pg_terminate_backend(%s)", [pids[0]])
             admin.execute("UPDATE crate SET v = v + 1 WHERE id = 37")
             changes(c, CRATE.format(37), before)
-            before = keep(proxy, c, CRATE.format(37))
+            before = keep(proxy, c, CRATE.format(37))[0][0]
     assert "no cache and no replica until writes that bypass pgtier are heard of again" in proxy.tail(400)
 
 

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from cluster import Process, Redis, free_port
+from kept import is_kept, keep
 from proxy import check_file
 from rows import evaluation, owner
 from wire import Raw, error, rows
@@ -69,24 +70,6 @@ def state(proxy):
     return {row["class"]: row for row in proxy.admin("CACHE STATS")}
 
 
-def hits(proxy, c, sql, within=20):
-    """Asks until the cache answers."""
-    until = time.monotonic() + within
-    while time.monotonic() < until:
-        before = proxy.by_source().get("cache", 0)
-        assert not error(c.query(sql))
-        if proxy.by_source().get("cache", 0) > before:
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"never kept: {sql}\n{state(proxy)}\n{proxy.explain(sql)}")
-
-
-def is_kept(proxy, c, sql):
-    before = proxy.by_source().get("cache", 0)
-    assert not error(c.query(sql))
-    return proxy.by_source().get("cache", 0) > before
-
-
 def with_store(start, store, **classes):
     return start({"auth": {"type": "trust"}, "cache": {"store": store, "timeout": "300ms", **({"classes": classes} if classes else {})}})
 
@@ -96,7 +79,7 @@ def test_a_unix_socket(start, servers, folder):
     server = servers(Server(folder, "socketed", "--unixsocket", str(path)))
     proxy = with_store(start, f"redis://{str(path).replace('/', '%2F')}/1")
     with Raw(proxy.port, "app_trust") as c:
-        hits(proxy, c, read(1))
+        keep(proxy, c, read(1))
     assert server.cli("-n", "1", "DBSIZE") != "0"
 
 
@@ -104,7 +87,7 @@ def test_users_and_passwords(start, servers, folder):
     server = servers(Server(folder, "guarded", "--requirepass", "all", "--user", "keeper", "on", ">s3cret", "~*", "+@all"))
     proxy = with_store(start, f"redis://keeper:s3cret@127.0.0.1:{server.port}/0")
     with Raw(proxy.port, "app_trust") as c:
-        hits(proxy, c, read(1))
+        keep(proxy, c, read(1))
     proxy.stop()
     wrong = with_store(start, f"redis://keeper:wrong@127.0.0.1:{server.port}/0")
     with Raw(wrong.port, "app_trust") as c:
@@ -127,14 +110,14 @@ def test_sentinels_tell_the_master(start, servers, folder):
     gone = free_port()
     proxy = with_store(start, f"redis://127.0.0.1:{gone}/0?master=there&sentinels=127.0.0.1:{gone},127.0.0.1:{sentinel.port}")
     with Raw(proxy.port, "app_trust") as c:
-        hits(proxy, c, read(1))
+        keep(proxy, c, read(1))
         assert master.keys("prof_eval:*")
         until = time.monotonic() + 20
         while f":{replica.port}" not in sentinel.cli("SENTINEL", "REPLICAS", "there").replace("\n", ":"):
             assert time.monotonic() < until
             time.sleep(0.1)
         master.process.kill(signal.SIGKILL)
-        hits(proxy, c, read(2), within=40)
+        keep(proxy, c, read(2), within=40)
         assert replica.cli("ROLE").splitlines()[0] == "master" and replica.keys("prof_eval:*")
         # What was the master comes back as a replica, and is left alone.
         assert not error(c.query(read(3)))
@@ -149,7 +132,7 @@ def test_a_class_has_its_bound_in_redis(start, servers, folder):
     key = {"key": "prof_eval:{user_id}:{id}", "ttl": "1h", "tier": ["professional", "enterprise"], "max_size": "64kB"}
     proxy = with_store(start, server.url, professional_evaluation=key)
     with Raw(proxy.port, "app_trust") as c:
-        hits(proxy, c, read(1))
+        keep(proxy, c, read(1))
         for n in range(2, 60):
             for _ in range(2):
                 assert not error(c.query(read(n)))
@@ -169,9 +152,9 @@ def test_entries_are_removed_by_hand(start, servers, folder, kind):
     proxy = with_store(start, server.url if server else "memory")
     others = "SELECT avg(health_score) FROM business_evaluations WHERE user_id = '{}'"
 
-    def keep():
+    def keep_all():
         for sql in read(1), read(9), others.format(owner(1)), others.format(owner(9)):
-            hits(proxy, c, sql)
+            keep(proxy, c, sql)
 
     def gone(*left):
         """Which are kept after a removal; in Redis it may take a moment."""
@@ -181,7 +164,7 @@ def test_entries_are_removed_by_hand(start, servers, folder, kind):
             time.sleep(0.02)
 
     with Raw(proxy.port, "app_trust") as c:
-        keep()
+        keep_all()
         figures = state(proxy)["professional_evaluation"]
         assert int(figures["hits"]) > 0 and float(figures["saved_ms"]) > 0, figures
         removed = proxy.admin("CACHE FLUSH professional_evaluation")
@@ -189,16 +172,16 @@ def test_entries_are_removed_by_hand(start, servers, folder, kind):
         if not server:
             assert [int(row["removed"]) for row in removed] == [2]
         assert not is_kept(proxy, c, read(1)) and is_kept(proxy, c, others.format(owner(1)))
-        keep()
+        keep_all()
         proxy.admin(f"CACHE FLUSH user_id={owner(1)}")
         gone(1, 2)
         assert not is_kept(proxy, c, others.format(owner(1))) and is_kept(proxy, c, others.format(owner(9)))
         assert is_kept(proxy, c, read(9)) and not is_kept(proxy, c, read(1))
-        keep()
+        keep_all()
         proxy.admin(f"CACHE FLUSH professional_evaluation id='{evaluation(9)}' user_id = {owner(9)}")
         gone(1, 2, 3)
         assert not is_kept(proxy, c, read(9)) and is_kept(proxy, c, read(1))
-        keep()
+        keep_all()
         proxy.admin("CACHE FLUSH")
         gone()
         assert not is_kept(proxy, c, others.format(owner(9)))
@@ -220,7 +203,7 @@ def test_keys_are_found_by_people(start, servers, folder):
     server = servers(Server(folder, "looked-at"))
     proxy = with_store(start, server.url)
     with Raw(proxy.port, "app_trust") as c:
-        hits(proxy, c, read(1))
+        keep(proxy, c, read(1))
     found = subprocess.run(["redis-cli", "-p", str(server.port), "--scan", "--pattern", f"prof_eval:{owner(1)}:*"],
                            text=True, capture_output=True, check=True).stdout.split()
     assert len(found) == 1 and found[0].startswith(f"prof_eval:{owner(1)}:{evaluation(1)}:")

@@ -1,10 +1,10 @@
 """Names without a schema mean the table of the session's search_path: where two schemas have a table of one name, each session's
 reads are kept and sent to replicas as those of that table, and end with writes to it by whatever name and path."""
 import random
-import time
 
 import pytest
 
+from kept import is_kept, keep, one
 from wire import SYNC, Raw, bind, error, execute, parse, rows
 
 TENANTS = ["tenant_a", "tenant_b", "tenant_c"]
@@ -34,30 +34,6 @@ def proxy(start, cluster):
     cluster.primary.sql(f"DROP FUNCTION public.enter, public.slip_into; DROP SCHEMA {', '.join(TENANTS)} CASCADE", "app")
 
 
-def one(c, sql):
-    found = c.query(sql)
-    assert not error(found), (sql, error(found))
-    return rows(found)[0][0]
-
-
-def keep(proxy, c, sql):
-    """Asks until the cache answers."""
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        before = proxy.by_source().get("cache", 0)
-        found = one(c, sql)
-        if proxy.by_source().get("cache", 0) > before:
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"never kept: {sql}\n{rows(c.query('EXPLAIN ROUTE ' + sql))}")
-
-
-def is_kept(proxy, c, sql):
-    before = proxy.by_source().get("cache", 0)
-    one(c, sql)
-    return proxy.by_source().get("cache", 0) > before
-
-
 def into(c, path):
     assert not error(c.query(f"SET search_path = {path}"))
     one(c, "SELECT 1")  # after which it is known what is set
@@ -74,7 +50,7 @@ def test_each_tenant_has_its_own(proxy):
         assert not error(a.query("UPDATE ware SET v = v + 1 WHERE id = 1"))
         assert is_kept(proxy, b, READ)
         assert not is_kept(proxy, a, READ)
-        kept = keep(proxy, a, READ)
+        kept = keep(proxy, a, READ)[0][0]
         assert not error(b.query("UPDATE tenant_a.ware SET v = v + 1 WHERE id = 2"))
         assert is_kept(proxy, a, READ)
         assert not error(b.query("UPDATE tenant_a.ware SET v = v + 1 WHERE id = 1"))

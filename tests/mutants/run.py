@@ -35,7 +35,7 @@ def mutate(source, changes):
 
 
 def build(tree, changes):
-    for name in "CMakeLists.txt", "CMakePresets.json", "src", "conf", "sql", "tests":
+    for name in "CMakeLists.txt", "CMakePresets.json", "src", "conf", "sql", "bench", "tests":
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("node_modules", "__pycache__"))
         else:

@@ -1,0 +1,428 @@
+"""The checker: a read never shows less than what was acknowledged, or seen by anybody, before it began.
+
+200 evaluations of 40 users are registers: data_version only ever grows, one writer at a time. A reader notes, before it asks, the newest value
+that was acknowledged and the newest that any reader has finished seeing; what it then reads may be neither older than those nor newer than
+what was last attempted. The replica replays late on purpose. As a program it starts servers of its own:
+
+    /usr/bin/python3 tests/checker/checker.py --clients 50 --seconds 300 --seed 1 --store redis --faults redis,replica,proxy,primary
+
+and prints answers by source, reads and writes by form, the faults that were made, and for what was stale what is known of that register. The exit
+status is 1 where anything was. The program under test is PGTIER_BIN, or build/release/pgtier.
+"""
+import argparse
+import collections
+import os
+import pathlib
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+
+import psycopg
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/integration"))
+
+from cluster import Cluster  # noqa: E402 (its folder is known only now)
+from proxy import Pgtier  # noqa: E402
+from rows import evaluation, owner, user  # noqa: E402
+
+USERS, EACH = 40, 5
+DELAY = "250ms"
+HISTORY = 24  # what is remembered of a register
+FAULTS = ["redis", "replica", "proxy", "primary"]
+
+
+class Registers:
+    """What is known of each key. A key is an evaluation's number, or ("sum", user) for a user's total."""
+
+    def __init__(self, current):
+        self.lock = threading.Lock()
+        self.begun = time.monotonic()
+        self.acknowledged, self.seen, self.attempted = {}, {}, {}
+        self.writers = {u: threading.Lock() for u in range(1, USERS + 1)}
+        self.stale, self.reads, self.writes = [], collections.Counter(), collections.Counter()
+        self.history = collections.defaultdict(lambda: collections.deque(maxlen=HISTORY))
+        for n, value in current.items():
+            self.acknowledged[n] = self.seen[n] = self.attempted[n] = value
+        for u in range(1, USERS + 1):
+            total = sum(current[n] for n in keys_of(u))
+            self.acknowledged["sum", u] = self.seen["sum", u] = self.attempted["sum", u] = total
+
+    def note(self, key, what):
+        self.history[key].append(f"{time.monotonic() - self.begun:9.4f} s  {what}")
+
+    def floor(self, key):
+        with self.lock:
+            return max(self.acknowledged[key], self.seen[key])
+
+    def attempt(self, changes, how):
+        with self.lock:
+            for key, value in changes.items():
+                self.attempted[key] = max(self.attempted[key], value)
+                self.note(key, f"write of {value} begins, by {how}")
+
+    def acknowledge(self, changes):
+        with self.lock:
+            for key, value in changes.items():
+                self.acknowledged[key] = max(self.acknowledged[key], value)
+                self.note(key, f"{value} is acknowledged")
+
+    def settle(self, actual):
+        """A write whose end is not known has come to this."""
+        with self.lock:
+            for key, value in actual.items():
+                self.acknowledged[key] = self.attempted[key] = max(self.acknowledged[key], value)
+                self.note(key, f"{value} is there, after a write of which nobody knew")
+
+    def check(self, key, floor, value, how, client):
+        with self.lock:
+            self.reads[how] += 1
+            why = None
+            if value < floor:
+                why = f"{key}: {value} after {floor}, by {how}"
+            if value > self.attempted[key]:
+                why = f"{key}: {value}, but nobody committed more than {self.attempted[key]}, by {how}"
+            if why or value > self.seen[key]:
+                self.note(key, f"client {client} sees {value}, by {how}{': STALE, it began after ' + str(floor) if why else ''}")
+            if why:
+                self.stale.append((why, list(self.history[key])))
+            self.seen[key] = max(self.seen[key], value)
+
+
+def keys_of(u):
+    return range((u - 1) * EACH + 1, u * EACH + 1)
+
+
+SELECT = "SELECT data_version FROM business_evaluations WHERE "
+PAID = " AND subscription_tier IN ('professional', 'enterprise')"
+READS = {  # name: (sql, what its parameters are)
+    "by id and user": (SELECT + "id = %s AND user_id = %s" + PAID, "id user"),
+    "by id": (SELECT + "id = %s", "id"),
+    "json path": ("SELECT (professional_data->>'registerCopy')::int FROM business_evaluations WHERE id = %s" + PAID, "id"),
+    "sum of a user": ("SELECT sum(data_version) FROM business_evaluations WHERE user_id = %s", "user"),
+    "list of a user": ("SELECT id::text, data_version FROM business_evaluations WHERE user_id = %s", "user"),
+    "id in a list": ("SELECT id::text, data_version FROM business_evaluations WHERE id IN (%s, %s, %s)", "three"),
+    "any of an array": ("SELECT id::text, data_version FROM business_evaluations WHERE id = ANY(%s::uuid[])" + PAID, "array"),
+    "joined by its user": ("SELECT sum(e.data_version) FROM users u JOIN business_evaluations e ON e.user_id = u.id "
+                           "WHERE u.id = %s", "user"),
+    "joined": ("SELECT e.data_version FROM business_evaluations e JOIN users u ON u.id = e.user_id WHERE e.id = %s", "id"),
+}
+STEP = "UPDATE business_evaluations SET data_version = data_version + 1, " \
+       "professional_data = jsonb_set(coalesce(professional_data, '{}'), '{registerCopy}', to_jsonb(data_version + 1)) "
+
+
+def number(text):
+    return int(str(text)[-12:], 16)
+
+
+class Client:
+    """One connection that reads and writes registers. Where faults are made it comes back after errors."""
+
+    def __init__(self, registers, url, direct, seed, end, faults):
+        self.r, self.dice, self.end, self.seed = registers, random.Random(seed), end, seed
+        self.url, self.direct, self.faults = url, direct, faults
+        self.fault, self.errors = None, collections.Counter()
+        self.thread = threading.Thread(target=self.work)
+
+    def work(self):
+        try:
+            while time.monotonic() < self.end:
+                try:
+                    self.converse()
+                except (psycopg.Error, OSError) as fault:
+                    if not self.faults:
+                        raise
+                    self.errors[getattr(fault, "sqlstate", None) or "lost"] += 1
+                    time.sleep(0.05)
+        except BaseException as fault:
+            self.fault = f"client {self.seed}: {fault!r}"
+
+    def converse(self):
+        with psycopg.connect(self.url, autocommit=True) as self.c:
+            self.simple = psycopg.ClientCursor(self.c)
+            while time.monotonic() < self.end:
+                if self.dice.random() < 0.06:
+                    self.write()
+                else:
+                    self.read()
+
+    def ask(self, sql, values):
+        """By the simple protocol, the extended one, or with a named statement, in text or binary."""
+        how = self.dice.choice(["simple", "extended", "prepared", "binary"])
+        if how == "simple":
+            return self.simple.execute(sql, values)
+        return self.c.execute(sql, values, prepare=how == "prepared", binary=how == "binary")
+
+    def read(self):
+        # every client likes some users better, so that entries are hit before they are written again
+        u = self.dice.randrange(1, USERS + 1) if self.dice.random() < 0.5 else self.dice.randrange(1, 9)
+        n = (u - 1) * EACH + self.dice.randrange(1, EACH)  # the first four have documents
+        how = self.dice.choice(list(READS))
+        sql, wants = READS[how]
+        if wants == "user":
+            if how in ("sum of a user", "joined by its user"):
+                self.read_sum(sql, u, how)
+            else:
+                self.read_rows(sql, [user(u)], keys_of(u), how)
+        elif wants in ("three", "array"):
+            keys = sorted({n, self.dice.randrange(1, USERS * EACH), self.dice.randrange(1, USERS * EACH)})
+            values = [evaluation(k) for k in (keys * 3)[:3]]
+            self.read_rows(sql, [values] if wants == "array" else values, keys, how)
+        else:
+            floor = self.r.floor(n)
+            values = [evaluation(n), owner(n)] if wants == "id user" else [evaluation(n)]
+            found = self.ask(sql, values).fetchone()
+            self.r.check(n, floor, int(found[0]), how, self.seed)
+
+    def read_sum(self, sql, u, how):
+        floor = self.r.floor(("sum", u))
+        self.r.check(("sum", u), floor, int(self.ask(sql, [user(u)]).fetchone()[0]), how, self.seed)
+
+    def read_rows(self, sql, values, keys, how):
+        floors = {k: self.r.floor(k) for k in keys}
+        found = {number(row[0]): row[1] for row in self.ask(sql, values).fetchall()}
+        assert set(found) == set(keys), (how, sorted(found), keys)
+        for k, floor in floors.items():
+            self.r.check(k, floor, int(found[k]), how, self.seed)
+
+    def write(self):
+        u = self.dice.randrange(1, USERS + 1)
+        n = (u - 1) * EACH + self.dice.randrange(1, EACH + 1)
+        with self.r.writers[u]:
+            form = self.dice.choice(NARROW if time.monotonic() % 3 > 0.4 else WIDE)
+            keys = keys_of(u) if form in OF_USER else [n]
+            changes = {k: self.r.acknowledged[k] + 1 for k in keys}
+            changes["sum", u] = self.r.acknowledged["sum", u] + len(keys)
+            if form is rolled_back:
+                form(self, n, u)  # attempted, but never to be seen
+                return
+            self.r.attempt(changes, form.__name__)
+            try:
+                form(self, n, u)
+            except (psycopg.Error, OSError):
+                self.settle(u)
+                raise
+            self.r.acknowledge(changes)
+            self.r.writes[form.__name__] += 1
+
+    def settle(self, u):
+        """Asks the primary what has become of it. A backend that has the statement and no client yet gets time to take its locks."""
+        time.sleep(1)
+        while True:
+            try:
+                with psycopg.connect(self.direct, connect_timeout=5) as direct:
+                    direct.execute("SET lock_timeout = '10s'")
+                    found = {number(k): v for k, v in direct.execute(
+                        "SELECT id, data_version FROM business_evaluations WHERE user_id = %s FOR UPDATE", [user(u)]).fetchall()}
+                break
+            except psycopg.Error:
+                time.sleep(0.2)
+        self.r.settle({**found, ("sum", u): sum(found.values())})
+
+
+def by_id(client, n, u):
+    client.ask(STEP + "WHERE id = %s", [evaluation(n)])
+
+
+def by_id_and_user(client, n, u):
+    client.ask(STEP + "WHERE id = %s AND user_id = %s", [evaluation(n), user(u)])
+
+
+def returning(client, n, u):
+    assert client.ask(STEP + "WHERE id = %s RETURNING id, data_version", [evaluation(n)]).fetchone()
+
+
+def whole_user(client, n, u):
+    client.ask(STEP + "WHERE user_id = %s", [user(u)])
+
+
+def unpinned(client, n, u):
+    client.ask(STEP + "WHERE user_id::text = %s", [user(u)])
+
+
+def by_list(client, n, u):
+    client.ask(STEP + "WHERE id IN (%s, %s)", [evaluation(n), evaluation(n)])
+
+
+def by_array(client, n, u):
+    client.ask(STEP + "WHERE id = ANY(%s::uuid[])", [[evaluation(n)]])
+
+
+def by_join(client, n, u):
+    client.ask(STEP + "FROM users u WHERE business_evaluations.user_id = u.id AND u.id = %s", [user(u)])
+
+
+def transaction(client, n, u):
+    with client.c.transaction():
+        client.ask("SELECT data_version FROM business_evaluations WHERE id = %s FOR UPDATE", [evaluation(n)])
+        client.ask(STEP + "WHERE id = %s", [evaluation(n)])
+        client.ask("UPDATE users SET updated_at = now() WHERE id = %s", [user(u)])
+
+
+def in_a_cte(client, n, u):
+    client.ask("WITH w AS (" + STEP + "WHERE id = %s RETURNING data_version) SELECT * FROM w", [evaluation(n)])
+
+
+def two_statements(client, n, u):
+    client.simple.execute(STEP + f"WHERE id = '{evaluation(n)}'; SELECT 1")
+
+
+def unbounded(client, n, u):
+    client.simple.execute(f"DO $$ BEGIN {STEP} WHERE id = '{evaluation(n)}'; END $$")
+
+
+def pipelined(client, n, u):
+    with client.c.pipeline():
+        client.c.execute("SELECT 1")
+        client.c.execute(STEP + "WHERE id = %s", [evaluation(n)])
+
+
+def rolled_back(client, n, u):
+    with client.c.transaction(force_rollback=True):
+        client.ask(STEP + "WHERE id = %s", [evaluation(n)])
+
+
+# Wide writes touch what nearly every read depends on. They come in bursts with quiet between them,
+# or the late replica and the cache would never be new enough to be tried.
+NARROW = [by_id, by_id_and_user, returning, by_list, by_array, transaction, two_statements, pipelined, rolled_back]
+WIDE = NARROW + [whole_user, by_join, unpinned, in_a_cte, unbounded]
+OF_USER = {whole_user, by_join, unpinned}
+
+
+def prepare(folder):
+    """A cluster whose registers stand at 1 and whose replica replays late."""
+    servers = Cluster(folder, delay=DELAY).start()
+    try:
+        servers.load(USERS * EACH)
+        servers.primary.sql("UPDATE business_evaluations SET data_version = 1, professional_data = "
+                            "jsonb_set(coalesce(professional_data, '{}'), '{registerCopy}', '1'), "
+                            "subscription_tier = 'professional'", "app")
+        servers.catch_up()
+    except BaseException:
+        servers.stop()
+        raise
+    return servers
+
+
+class Troublemaker:
+    """Makes one fault after the other until the end, and puts each right again."""
+
+    def __init__(self, servers, proxy, faults, seed, end):
+        self.servers, self.target, self.faults, self.end = servers, proxy, faults, end
+        self.dice, self.made, self.fault = random.Random(seed), collections.Counter(), None
+        self.answers = collections.Counter()  # of proxies that are gone
+        self.thread = threading.Thread(target=self.work)
+
+    def work(self):
+        try:
+            while self.faults and time.monotonic() < self.end - 8:
+                time.sleep(self.dice.uniform(2, 5))
+                kind = self.dice.choice(self.faults)
+                getattr(self, kind)()
+                self.made[kind] += 1
+        except BaseException as fault:
+            self.fault = f"no fault could be made: {fault!r}"
+
+    def redis(self):
+        """It is silent for a while, or dies with all that it has."""
+        if self.dice.random() < 0.5:
+            self.servers.redis.process.kill(signal.SIGSTOP)
+            time.sleep(1)
+            self.servers.redis.process.kill(signal.SIGCONT)
+        else:
+            self.servers.redis.stop()
+            self.servers.redis.start()
+
+    def replica(self):
+        self.servers.replica.stop(signal.SIGQUIT)
+        self.servers.replica.start()
+
+    def proxy(self):
+        self.answers.update({k: int(v) for k, v in self.target.by_source().items()})
+        self.target.kill()
+        self.target.start(ready=False)
+
+    def primary(self):
+        self.servers.primary.stop(self.dice.choice([signal.SIGINT, signal.SIGQUIT]))
+        self.servers.primary.start()
+
+
+def run(servers, proxy, clients, seconds, seed=0, faults=()):
+    """Lets the clients work; returns what came of it."""
+    registers = Registers({number(k): int(v) for k, v in (line.split("|") for line in servers.primary.sql(
+        "SELECT id, data_version FROM business_evaluations").split("\n"))})
+    before, end = proxy.by_source(), time.monotonic() + seconds
+    trouble = Troublemaker(servers, proxy, list(faults), seed, end)
+    workers = [Client(registers, proxy.url(), servers.primary.url(), seed * 1000 + i, end, faults) for i in range(clients)]
+    for one in [*workers, trouble]:
+        one.thread.start()
+    for one in [*workers, trouble]:
+        one.thread.join(seconds + 90)
+    answers = collections.Counter({k: int(v) for k, v in proxy.by_source().items()}) + trouble.answers
+    if not trouble.made["proxy"]:
+        answers -= collections.Counter({k: int(v) for k, v in before.items()})
+    return Report(registers, workers, trouble, answers)
+
+
+class Report:
+    def __init__(self, registers, workers, trouble, answers):
+        self.reads, self.writes, self.stale, self.answers = registers.reads, registers.writes, registers.stale, answers
+        self.made = trouble.made
+        self.errors = sum((worker.errors for worker in workers), collections.Counter())
+        self.faults = [one.fault for one in [*workers, trouble] if one.fault]
+        if any(worker.thread.is_alive() for worker in workers):
+            self.faults.append("clients hang")
+
+    def share(self, source):
+        return self.answers[source] / max(1, sum(self.answers[k] for k in ("cache", "replica", "primary")))
+
+    def text(self):
+        def counted(counts):
+            return ", ".join(f"{what} {count}" for what, count in sorted(counts.items(), key=lambda item: -item[1])) or "none"
+
+        lines = [f"{sum(self.reads.values())} values read, {sum(self.writes.values())} writes; stale: {len(self.stale)}",
+                 "  answers: " + ", ".join(f"{k} {self.answers[k]} ({self.share(k):.0%})" for k in ("cache", "replica", "primary")),
+                 "  reads: " + counted(self.reads), "  writes: " + counted(self.writes)]
+        if self.made or self.errors:
+            lines.append(f"  faults made: {counted(self.made)}; errors that clients had: {counted(self.errors)}")
+        for why, history in self.stale[:5]:
+            lines += [f"STALE {why}", *("    " + line for line in history)]
+        return "\n".join(lines + self.faults)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--clients", type=int, default=20)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--store", choices=["memory", "redis"], default="memory")
+    parser.add_argument("--faults", default="", help="of " + ",".join(FAULTS) + "; the replica is late in any case")
+    options = parser.parse_args()
+    faults = [fault for fault in options.faults.split(",") if fault]
+    if set(faults) - set(FAULTS):
+        parser.error("--faults takes " + ",".join(FAULTS))
+    os.environ.setdefault("PGTIER_BIN", str(ROOT / "build/release/pgtier"))
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="pgtier-checker-"))
+    folder.chmod(0o755)
+    servers = prepare(folder / "cluster")
+    proxy = Pgtier(servers, folder / "pgtier", settings(servers, options.store)).start()
+    try:
+        report = run(servers, proxy, options.clients, options.seconds, options.seed, faults)
+    finally:
+        proxy.stop()
+        servers.stop()
+    print(report.text())
+    shutil.rmtree(folder, ignore_errors=True)
+    return bool(report.stale or report.faults)
+
+
+def settings(servers, store):
+    return {"pool": {"mode": "transaction", "size": 8}, "cache": {"store": servers.redis.url if store == "redis" else "memory"}}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
