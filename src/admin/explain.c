@@ -289,7 +289,7 @@ static void look(struct explained *of, struct asks *asks, struct slice sql)
         return;
     plan_pinned(of->plan, &of->values, &of->pinned);
     footprint_read(of->plan, &of->pinned, &of->read);
-    ledger_need(of->database->ledger, &of->read, false, &of->need);
+    ledger_need(of->database->ledger, &of->read, &of->need);
 }
 
 /* Without the `;` at its end, which most drivers do not send and which would make another shape. */

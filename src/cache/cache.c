@@ -178,7 +178,7 @@ static void deliver(struct timer *timer)
 
 static bool is_valid(struct cache_ask *ask, const struct kept *kept)
 {
-    bool valid = ask->valid(ask->owner, kept->entry.stamps, kept->entry.nstamps, kept->entry.row);
+    bool valid = ask->valid(ask->owner, kept->entry.stamp, kept->entry.row);
 
     ask->account->figures.invalid += !valid;
     return valid;
@@ -303,8 +303,7 @@ void cache_land(struct cache_ask *ask, int64_t now)
         cache_drop(ask);
         return;
     }
-    entry.stamps = flight->stamps;
-    entry.nstamps = flight->nstamps;
+    entry.stamp = flight->stamp;
     entry.took = now > ask->now ? (uint64_t)(now - ask->now) : 0;
     kept = kept_new(&entry);
     recorder_clear(&ask->recorder);

@@ -29,12 +29,11 @@ enum cache_verdict {
 struct cache_ask {
     const struct key *key;
     const struct cache_class *cache;
-    const uint64_t *stamps; /* as they were when the read began */
-    unsigned nstamps;
-    bool joinable; /* nothing was pending then: it may wait for another's fetch, or be waited for.
-                      Else it leads alone: its answer is kept, its stamps say if it is of use */
-    /* True where an entry with these stamps may answer now; `row` as ledger_valid takes it. */
-    bool (*valid)(void *owner, const uint64_t *stamps, unsigned nstamps, bool row);
+    uint64_t stamp; /* of the ledger when the read began */
+    bool joinable;  /* nothing was pending then: it may wait for another's fetch, or be waited for.
+                       Else it leads alone: its answer is kept, its stamp says if it is of use */
+    /* True where an entry of this stamp may answer now; `row` as ledger_valid takes it. */
+    bool (*valid)(void *owner, uint64_t stamp, bool row);
     void (*done)(struct cache_ask *ask, enum cache_verdict verdict);
     void *owner;
     int64_t now;        /* set before cache_ask */

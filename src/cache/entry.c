@@ -1,10 +1,10 @@
 /* Entries as heap objects and as blobs. A blob, all numbers little-endian:
  *
- *      0  magic "pgt2"      4  flags      5  reserved    6  stamps (count)
+ *      0  magic "pgt3"      4  flags      5  reserved
  *      8  key, low         16  key, high                24  checksum of all other bytes
  *     32  columns (len)    36  rows (len) 40  complete (len)    44  payload (len)
- *     48  took
- *     56  stamps, 8 bytes each, then the payload: the three texts, or their zstd frame
+ *     48  took              56  stamp
+ *     64  payload: the three texts, or their zstd frame
  *
  * The version is in the magic. Whoever reads a blob trusts no byte of it before the checksum held,
  * and no length after. */
@@ -16,14 +16,14 @@
 #include <zstd.h>
 
 enum {
-    BLOB_HEAD = 56,
+    BLOB_HEAD = 64,
     BLOB_CHECKSUM = 24,
     BLOB_COMPRESSED = 1,
     BLOB_ROW = 2,
     BLOB_FLAGS = BLOB_COMPRESSED | BLOB_ROW,
     ZSTD_LEVEL = 1,
 };
-static const char magic[4] = {'p', 'g', 't', '2'};
+static const char magic[4] = {'p', 'g', 't', '3'};
 
 struct packer {
     ZSTD_CCtx *compressor;
@@ -35,31 +35,24 @@ static size_t message_bytes(const struct entry *entry)
     return entry->columns.len + entry->rows.len + entry->complete.len;
 }
 
-/* A heap entry whose stamps and messages are still to be filled in. */
-static struct kept *make(size_t columns, size_t rows, size_t complete, unsigned nstamps)
+/* A heap entry whose messages are still to be filled in. */
+static struct kept *make(size_t columns, size_t rows, size_t complete)
 {
-    size_t size = sizeof(struct kept) + nstamps * sizeof(uint64_t) + columns + rows + complete;
+    size_t size = sizeof(struct kept) + columns + rows + complete;
     struct kept *kept = mem_new(size);
-    uint8_t *at = (uint8_t *)(kept + 1) + nstamps * sizeof(uint64_t);
+    uint8_t *at = (uint8_t *)(kept + 1);
 
     kept->refs = 1;
     kept->size = size;
-    kept->entry.stamps = (uint64_t *)(kept + 1);
-    kept->entry.nstamps = nstamps;
     kept->entry.columns = slice_of(at, columns);
     kept->entry.rows = slice_of(at + columns, rows);
     kept->entry.complete = slice_of(at + columns + rows, complete);
     return kept;
 }
 
-static uint64_t *stamps_of(struct kept *kept)
-{
-    return (uint64_t *)(kept + 1);
-}
-
 static uint8_t *messages_of(struct kept *kept)
 {
-    return (uint8_t *)(stamps_of(kept) + kept->entry.nstamps);
+    return (uint8_t *)(kept + 1);
 }
 
 static void put_messages(uint8_t *at, const struct entry *entry)
@@ -73,12 +66,10 @@ static void put_messages(uint8_t *at, const struct entry *entry)
 
 struct kept *kept_new(const struct entry *entry)
 {
-    struct kept *kept =
-        make(entry->columns.len, entry->rows.len, entry->complete.len, entry->nstamps);
+    struct kept *kept = make(entry->columns.len, entry->rows.len, entry->complete.len);
 
-    if (entry->nstamps > 0)
-        memcpy(stamps_of(kept), entry->stamps, entry->nstamps * sizeof(uint64_t));
     put_messages(messages_of(kept), entry);
+    kept->entry.stamp = entry->stamp;
     kept->entry.row = entry->row;
     kept->entry.took = entry->took;
     return kept;
@@ -112,12 +103,6 @@ void packer_free(struct packer *packer)
     mem_free(packer);
 }
 
-static void put_u16(uint8_t *at, uint16_t number)
-{
-    number = htole16(number);
-    memcpy(at, &number, sizeof(number));
-}
-
 static void put_u32(uint8_t *at, uint32_t number)
 {
     number = htole32(number);
@@ -128,14 +113,6 @@ static void put_u64(uint8_t *at, uint64_t number)
 {
     number = htole64(number);
     memcpy(at, &number, sizeof(number));
-}
-
-static uint16_t get_u16(const uint8_t *at)
-{
-    uint16_t number;
-
-    memcpy(&number, at, sizeof(number));
-    return le16toh(number);
 }
 
 static uint32_t get_u32(const uint8_t *at)
@@ -188,17 +165,16 @@ static size_t put_payload(struct packer *packer, const struct entry *entry, uint
 bool packer_pack(struct packer *packer, const struct entry *entry, struct hash128 key,
                  bool compress, struct buf *out)
 {
-    size_t stamps = entry->nstamps * sizeof(uint64_t), payload;
+    size_t payload;
     uint8_t *blob, flags = entry->row ? BLOB_ROW : 0;
 
-    if (message_bytes(entry) > UINT32_MAX || entry->nstamps > UINT16_MAX)
+    if (message_bytes(entry) > UINT32_MAX)
         return false;
-    blob = buf_room(out, BLOB_HEAD + stamps + message_bytes(entry));
-    payload = put_payload(packer, entry, blob + BLOB_HEAD + stamps, compress, &flags);
+    blob = buf_room(out, BLOB_HEAD + message_bytes(entry));
+    payload = put_payload(packer, entry, blob + BLOB_HEAD, compress, &flags);
     memcpy(blob, magic, sizeof(magic));
     blob[4] = flags;
-    blob[5] = 0;
-    put_u16(blob + 6, (uint16_t)entry->nstamps);
+    memset(blob + 5, 0, 3);
     put_u64(blob + 8, key.low);
     put_u64(blob + 16, key.high);
     put_u32(blob + 32, (uint32_t)entry->columns.len);
@@ -206,10 +182,9 @@ bool packer_pack(struct packer *packer, const struct entry *entry, struct hash12
     put_u32(blob + 40, (uint32_t)entry->complete.len);
     put_u32(blob + 44, (uint32_t)payload);
     put_u64(blob + 48, entry->took);
-    for (unsigned i = 0; i < entry->nstamps; i++)
-        put_u64(blob + BLOB_HEAD + i * sizeof(uint64_t), entry->stamps[i]);
-    put_u64(blob + BLOB_CHECKSUM, checksum(blob, BLOB_HEAD + stamps + payload));
-    buf_added(out, BLOB_HEAD + stamps + payload);
+    put_u64(blob + 56, entry->stamp);
+    put_u64(blob + BLOB_CHECKSUM, checksum(blob, BLOB_HEAD + payload));
+    buf_added(out, BLOB_HEAD + payload);
     return true;
 }
 
@@ -238,22 +213,20 @@ static bool get_payload(struct packer *packer, struct slice payload, bool compre
 struct kept *packer_unpack(struct packer *packer, struct slice blob, struct hash128 key,
                            uint64_t max)
 {
-    size_t columns, rows, complete, stamps;
+    size_t columns, rows, complete;
     struct slice payload;
     struct kept *kept;
 
     if (!is_blob(blob, key))
         return NULL;
-    stamps = get_u16(blob.at + 6) * sizeof(uint64_t);
     columns = get_u32(blob.at + 32);
     rows = get_u32(blob.at + 36);
     complete = get_u32(blob.at + 40);
-    if (blob.len != BLOB_HEAD + stamps + get_u32(blob.at + 44) || columns + rows + complete > max)
+    if (blob.len != BLOB_HEAD + get_u32(blob.at + 44) || columns + rows + complete > max)
         return NULL;
-    kept = make(columns, rows, complete, get_u16(blob.at + 6));
-    for (unsigned i = 0; i < kept->entry.nstamps; i++)
-        stamps_of(kept)[i] = get_u64(blob.at + BLOB_HEAD + i * sizeof(uint64_t));
-    payload = slice_skip(blob, BLOB_HEAD + stamps);
+    kept = make(columns, rows, complete);
+    payload = slice_skip(blob, BLOB_HEAD);
+    kept->entry.stamp = get_u64(blob.at + 56);
     kept->entry.row = blob.at[4] & BLOB_ROW;
     kept->entry.took = get_u64(blob.at + 48);
     if (get_payload(packer, payload, blob.at[4] & BLOB_COMPRESSED, messages_of(kept),

@@ -1,5 +1,5 @@
-/* An answer: whole messages as the server sent them, the stamps of what it depends on, and its
- * forms on the heap and as a blob for a foreign store. */
+/* An answer: whole messages as the server sent them, the ledger's stamp from when it was asked
+ * for, and its forms on the heap and as a blob for a foreign store. */
 #pragma once
 
 #include "base/buf.h"
@@ -10,8 +10,7 @@ struct entry {
     struct slice columns;  /* RowDescription */
     struct slice rows;     /* DataRows */
     struct slice complete; /* CommandComplete */
-    const uint64_t *stamps;
-    unsigned nstamps;
+    uint64_t stamp;
     bool row;      /* it holds at least one row */
     uint64_t took; /* ns that its first asker waited for it: what a hit saves */
 };

@@ -1,5 +1,5 @@
-/* Flights: found by key and stamps. One of older stamps stays in the table until it lands, but
- * nobody joins it who knows newer ones. */
+/* Flights: found by key. One that began before a write stays in the table until it lands, but
+ * nobody joins it who begins after that. */
 #include "cache/flight.h"
 
 #include "base/mem.h"
@@ -16,8 +16,7 @@ static bool is_of_key(const struct flight *flight, const struct key *key)
 
 struct flight *flight_new(struct map *flights, struct cache_ask *ask, struct account *account)
 {
-    size_t stamps = ask->nstamps * sizeof(uint64_t);
-    struct flight *flight = mem_new(sizeof(*flight) + stamps);
+    struct flight *flight = mem_new(sizeof(*flight));
     struct map_link *link = map_first(flights, ask->key->hash.low);
 
     for (; link; link = map_next(link))
@@ -27,9 +26,7 @@ struct flight *flight_new(struct map *flights, struct cache_ask *ask, struct acc
     flight->key = *ask->key;
     flight->account = account;
     flight->joinable = ask->joinable;
-    flight->nstamps = ask->nstamps;
-    if (stamps > 0)
-        memcpy(flight->stamps, ask->stamps, stamps);
+    flight->stamp = ask->stamp;
     ring_init(&flight->waiting);
     map_add(flights, &flight->link, ask->key->hash.low);
     return flight;
@@ -48,8 +45,8 @@ struct flight *flight_find(const struct map *flights, const struct cache_ask *as
     for (; link; link = map_next(link)) {
         struct flight *flight = flight_of(link);
 
-        if (flight->joinable && is_of_key(flight, ask->key) && flight->nstamps == ask->nstamps &&
-            memcmp(flight->stamps, ask->stamps, ask->nstamps * sizeof(uint64_t)) == 0)
+        if (flight->joinable && is_of_key(flight, ask->key) &&
+            ask->valid(ask->owner, flight->stamp, false))
             return flight;
     }
     return NULL;

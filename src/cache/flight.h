@@ -17,8 +17,7 @@ struct flight {
     bool joinable; /* the leader let others join */
     bool
         superseded; /* a later one of this key has begun: what this one brings is of no use later */
-    unsigned nstamps;
-    uint64_t stamps[];
+    uint64_t stamp;
 };
 
 /* A flight led by `ask`, in the table; the others of its key are superseded by it. */
@@ -26,7 +25,7 @@ struct flight *flight_new(struct map *flights, struct cache_ask *ask, struct acc
 /* Nobody may lead it or wait for it any more. */
 void flight_free(struct map *flights, struct flight *flight);
 
-/* One that `ask` may join: of its key, with its very stamps, and joinable both. */
+/* One that `ask` may join: of its key, joinable both, and nothing was touched since it began. */
 struct flight *flight_find(const struct map *flights, const struct cache_ask *ask);
 /* The first of those who wait leads from now on and is returned; NULL where nobody waits. */
 struct cache_ask *flight_promote(struct flight *flight);

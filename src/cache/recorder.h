@@ -19,5 +19,5 @@ void recorder_clear(struct recorder *recorder);
 bool recorder_put(struct recorder *recorder, uint8_t type, struct slice bytes, uint64_t max);
 
 /* The answer, if it is whole: one RowDescription, whole DataRows, one CommandComplete. Its slices
- * are valid until the recorder changes; it has no stamps. */
+ * are valid until the recorder changes; it has no stamp. */
 bool recorder_entry(const struct recorder *recorder, struct entry *entry);

@@ -1,6 +1,7 @@
 /* The part of the program that knows what was last written where: per cell the LSN of the last
- * commit that touched it, a stamp that is new at every touch, and how many writes are pending on
- * it. One ledger a database. Calls are safe from any thread. */
+ * commit that touched it, the position of the ledger at that touch, and how many writes are pending
+ * on it. The position grows with every commit. One ledger a database. Calls are safe from any
+ * thread. */
 #pragma once
 
 #include "fresh/footprint.h"
@@ -10,9 +11,8 @@ struct ledger;
 /* What a read needs, as it was when the read began. */
 struct need {
     uint64_t lsn;   /* who answers must be at or past it */
+    uint64_t stamp; /* the ledger's position */
     bool pending;   /* some occurrence has only alternatives with a write under way */
-    uint16_t count; /* stamps, one a cell of the footprint, in its order */
-    uint64_t stamps[FOOTPRINT_CELLS];
 };
 
 /* The memory ledger: at most `max_cells`; what is evicted leaves a floor. Starts with
@@ -33,21 +33,20 @@ bool ledger_is_open(const struct ledger *ledger);
 
 /* Before a write is sent: its cells become pending. `added` comes from footprint_write. */
 void ledger_begin(struct ledger *ledger, const struct footprint_write *added);
-/* The server has said COMMIT and the LSN at or past its record is known: new stamps, lsn, and
+/* The server has said COMMIT and the LSN at or past its record is known: touched now, lsn, and
  * pending ends. `write` is the union of all that was begun. `lsn` 0: no replica exists. */
 void ledger_commit(struct ledger *ledger, const struct footprint_write *write, uint64_t lsn);
 /* It was rolled back: pending ends. */
 void ledger_abort(struct ledger *ledger, const struct footprint_write *write);
 
-/* What `read` needs now. `keep`: the read will be cached, so missing cells are made. */
-void ledger_need(struct ledger *ledger, const struct footprint_read *read, bool keep,
-                 struct need *need);
-/* True where for every occurrence some alternative has the stamps that were given and none pending:
- * whatever was read from a source that was new enough when the stamps were taken is still new.
+/* What `read` needs now. */
+void ledger_need(struct ledger *ledger, const struct footprint_read *read, struct need *need);
+/* True where for every occurrence some alternative was not touched since `stamp` and has nothing
+ * pending: whatever was read from a source that was new enough at that position is still new.
  * `row`: the answer is known to hold a row (cells that matter to an empty one are not looked at);
- * false where that is not known yet. False too where `count` is not the footprint's. */
-bool ledger_valid(struct ledger *ledger, const struct footprint_read *read, const uint64_t *stamps,
-                  unsigned count, bool row);
+ * false where that is not known yet. */
+bool ledger_valid(struct ledger *ledger, const struct footprint_read *read, uint64_t stamp,
+                  bool row);
 
 struct ledger_figures {
     uint64_t cells, begun, committed, aborted, evicted, pending;

@@ -1,9 +1,9 @@
 /* The ledger in memory: a table of cells under one mutex. A cell that is not in it was touched by
  * nothing since the last eviction or opening that could matter: it stands for the floor, an LSN and
- * a stamp. Cells with a write under way are never evicted. Knows no SQL, no socket and no clock. */
+ * a position. Cells with a write under way are never evicted. Knows no SQL, no socket and no clock.
+ */
 #include "fresh/ledger.h"
 
-#include "base/crypt.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/ring.h"
@@ -16,11 +16,10 @@ enum { EVICT_STEPS = 32 };
 
 struct cell {
     struct map_link link;
-    struct ring recent; /* in ledger.recent while nothing is pending */
-    uint64_t lsn, stamp;
+    struct ring recent;    /* in ledger.recent while nothing is pending */
+    uint64_t lsn, touched; /* of its last touch: LSN and position of the ledger */
     uint32_t pending;
-    bool used;    /* since the last look for something to evict */
-    bool touched; /* since it was made, so that its stamp and the floor's may not be mixed up */
+    bool used; /* since the last look for something to evict */
 };
 
 struct ledger {
@@ -29,16 +28,12 @@ struct ledger {
     struct ring recent;   /* least recent first, with a second chance for the used ones */
     struct cell all, any; /* the database's own, not in `cells`, never evicted */
     size_t max_cells;
-    uint64_t floor_lsn, floor_stamp, last_stamp;
+    uint64_t floor_lsn, floor_touched; /* of any cell that is not here */
+    uint64_t position;
     uint64_t shut_lsn; /* of the newest commit since ledger_shut: the next floor may be older */
     atomic_bool open;
     struct ledger_figures figures;
 };
-
-static uint64_t new_stamp(struct ledger *ledger)
-{
-    return ++ledger->last_stamp;
-}
 
 struct ledger *ledger_new(size_t max_cells)
 {
@@ -49,10 +44,6 @@ struct ledger *ledger_new(size_t max_cells)
     ring_init(&ledger->all.recent);
     ring_init(&ledger->any.recent);
     ledger->max_cells = max_cells;
-    crypt_random(&ledger->last_stamp, sizeof(ledger->last_stamp));
-    ledger->floor_stamp = new_stamp(ledger);
-    ledger->all.stamp = new_stamp(ledger);
-    ledger->any.stamp = new_stamp(ledger);
     return ledger;
 }
 
@@ -87,14 +78,13 @@ static struct cell *find(struct ledger *ledger, uint64_t name)
     return link ? cell_of(link) : NULL;
 }
 
-/* The floor rises to the cell. Its stamp changes only if the cell was touched since it was made: a
- * floor stamp given out before that for the then missing cell must not look unchanged. */
+/* The floor rises to the cell. */
 static void evict(struct ledger *ledger, struct cell *cell)
 {
     if (cell->lsn > ledger->floor_lsn)
         ledger->floor_lsn = cell->lsn;
-    if (cell->touched)
-        ledger->floor_stamp = new_stamp(ledger);
+    if (cell->touched > ledger->floor_touched)
+        ledger->floor_touched = cell->touched;
     map_remove(&ledger->cells, &cell->link);
     ring_leave(&cell->recent);
     mem_free(cell);
@@ -127,7 +117,7 @@ static struct cell *make(struct ledger *ledger, uint64_t name)
     make_room(ledger);
     cell = mem_new(sizeof(*cell));
     cell->lsn = ledger->floor_lsn;
-    cell->stamp = new_stamp(ledger);
+    cell->touched = ledger->floor_touched;
     map_add(&ledger->cells, &cell->link, name);
     ring_init(&cell->recent);
     ring_append(&ledger->recent, &cell->recent);
@@ -146,7 +136,7 @@ static void start_anew(struct map_link *link, void *with)
     struct ledger *ledger = with;
 
     cell_of(link)->lsn = ledger->floor_lsn;
-    cell_of(link)->stamp = new_stamp(ledger);
+    cell_of(link)->touched = ledger->floor_touched;
 }
 
 /* Cells stay, for the writes under way whose end is still to come; what they held is forgotten. */
@@ -154,7 +144,7 @@ void ledger_open(struct ledger *ledger, uint64_t floor)
 {
     pthread_mutex_lock(&ledger->mutex);
     ledger->floor_lsn = floor > ledger->shut_lsn ? floor : ledger->shut_lsn;
-    ledger->floor_stamp = new_stamp(ledger);
+    ledger->floor_touched = ++ledger->position;
     map_each(&ledger->cells, start_anew, ledger);
     start_anew(&ledger->all.link, ledger);
     start_anew(&ledger->any.link, ledger);
@@ -206,11 +196,11 @@ void ledger_commit(struct ledger *ledger, const struct footprint_write *write, u
     if (write->ncells == 0)
         return;
     pthread_mutex_lock(&ledger->mutex);
+    ledger->position++;
     for (unsigned i = 0; i < write->ncells; i++) {
         struct cell *cell = find_or_make(ledger, write->cells[i]);
 
-        cell->stamp = new_stamp(ledger);
-        cell->touched = true;
+        cell->touched = ledger->position;
         if (lsn > cell->lsn)
             cell->lsn = lsn;
         end_pending(ledger, cell);
@@ -247,57 +237,52 @@ static unsigned end_of_alternative(const struct footprint_read *read, unsigned i
     return end;
 }
 
-struct position {
+struct needs {
     uint64_t lsn;
     bool pending;
 };
 
 /* What one alternative needs: the most of its cells. */
-static struct position need_alternative(struct ledger *ledger, const struct footprint_read *read,
-                                        unsigned from, unsigned to, bool keep, uint64_t *stamps)
+static struct needs need_alternative(struct ledger *ledger, const struct footprint_read *read,
+                                     unsigned from, unsigned to)
 {
-    struct position position = {0};
+    struct needs needs = {0};
 
     for (unsigned i = from; i < to; i++) {
         struct cell *cell = find(ledger, read->cells[i]);
         uint64_t lsn = ledger->floor_lsn;
 
-        stamps[i] = ledger->floor_stamp;
-        if (!cell && keep)
-            cell = make(ledger, read->cells[i]);
         if (cell) {
             cell->used = true;
-            stamps[i] = cell->stamp;
             lsn = cell->lsn;
-            position.pending |= cell->pending > 0;
+            needs.pending |= cell->pending > 0;
         }
-        if (lsn > position.lsn)
-            position.lsn = lsn;
+        if (lsn > needs.lsn)
+            needs.lsn = lsn;
     }
-    return position;
+    return needs;
 }
 
 /* The most favourable alternative decides: one without a write under way, then the oldest. */
-static bool is_better(struct position a, struct position b)
+static bool is_better(struct needs a, struct needs b)
 {
     return a.pending != b.pending ? b.pending : a.lsn < b.lsn;
 }
 
-static void need_locked(struct ledger *ledger, const struct footprint_read *read, bool keep,
-                        struct need *need)
+static void need_locked(struct ledger *ledger, const struct footprint_read *read, struct need *need)
 {
     unsigned i = 0;
 
     while (i < read->ncells) {
         uint8_t occurrence = read->occurrence[i];
-        struct position best = {UINT64_MAX, true};
+        struct needs best = {UINT64_MAX, true};
 
         while (i < read->ncells && read->occurrence[i] == occurrence) {
             unsigned end = end_of_alternative(read, i);
-            struct position position = need_alternative(ledger, read, i, end, keep, need->stamps);
+            struct needs needs = need_alternative(ledger, read, i, end);
 
-            if (is_better(position, best))
-                best = position;
+            if (is_better(needs, best))
+                best = needs;
             i = end;
         }
         need->pending |= best.pending;
@@ -306,14 +291,13 @@ static void need_locked(struct ledger *ledger, const struct footprint_read *read
     }
 }
 
-void ledger_need(struct ledger *ledger, const struct footprint_read *read, bool keep,
-                 struct need *need)
+void ledger_need(struct ledger *ledger, const struct footprint_read *read, struct need *need)
 {
     pthread_mutex_lock(&ledger->mutex);
     need->lsn = 0;
-    need->count = read->ncells;
+    need->stamp = ledger->position;
     need->pending = !atomic_load(&ledger->open);
-    need_locked(ledger, read, keep, need);
+    need_locked(ledger, read, need);
     pthread_mutex_unlock(&ledger->mutex);
 }
 
@@ -322,13 +306,13 @@ static bool is_unchanged(struct ledger *ledger, uint64_t name, uint64_t stamp)
     struct cell *cell = find(ledger, name);
 
     if (!cell)
-        return stamp == ledger->floor_stamp;
+        return ledger->floor_touched <= stamp;
     cell->used = true;
-    return cell->pending == 0 && cell->stamp == stamp;
+    return cell->pending == 0 && cell->touched <= stamp;
 }
 
-static bool valid_locked(struct ledger *ledger, const struct footprint_read *read,
-                         const uint64_t *stamps, bool row)
+static bool valid_locked(struct ledger *ledger, const struct footprint_read *read, uint64_t stamp,
+                         bool row)
 {
     unsigned i = 0;
 
@@ -342,7 +326,7 @@ static bool valid_locked(struct ledger *ledger, const struct footprint_read *rea
 
             for (; i < end; i++)
                 same = same && ((row && read->only_if_empty[i]) ||
-                                is_unchanged(ledger, read->cells[i], stamps[i]));
+                                is_unchanged(ledger, read->cells[i], stamp));
             unchanged |= same;
         }
         if (!unchanged)
@@ -351,15 +335,13 @@ static bool valid_locked(struct ledger *ledger, const struct footprint_read *rea
     return true;
 }
 
-bool ledger_valid(struct ledger *ledger, const struct footprint_read *read, const uint64_t *stamps,
-                  unsigned count, bool row)
+bool ledger_valid(struct ledger *ledger, const struct footprint_read *read, uint64_t stamp,
+                  bool row)
 {
     bool valid;
 
-    if (count != read->ncells)
-        return false;
     pthread_mutex_lock(&ledger->mutex);
-    valid = atomic_load(&ledger->open) && valid_locked(ledger, read, stamps, row);
+    valid = atomic_load(&ledger->open) && valid_locked(ledger, read, stamp, row);
     pthread_mutex_unlock(&ledger->mutex);
     return valid;
 }

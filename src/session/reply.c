@@ -377,8 +377,7 @@ static bool look(struct session *session, struct request *request, uint8_t type,
         return false;
     }
     request->checking = false;
-    if (!ledger_valid(session->database->ledger, &request->read, request->need.stamps,
-                      request->need.count, false)) {
+    if (!ledger_valid(session->database->ledger, &request->read, request->need.stamp, false)) {
         throw_away(request);
         return false;
     }

@@ -14,11 +14,11 @@ static const uint8_t parse_complete[] = {REPLY_PARSE, 0, 0, 0, 4},
                      bind_complete[] = {REPLY_BIND, 0, 0, 0, 4},
                      close_complete[] = {REPLY_CLOSE, 0, 0, 0, 4};
 
-static bool is_valid(void *owner, const uint64_t *stamps, unsigned nstamps, bool row)
+static bool is_valid(void *owner, uint64_t stamp, bool row)
 {
     struct session *session = owner;
 
-    return ledger_valid(session->database->ledger, &session->request->read, stamps, nstamps, row);
+    return ledger_valid(session->database->ledger, &session->request->read, stamp, row);
 }
 
 static unsigned key_pins(const struct request *request, const struct plan *plan,
@@ -261,8 +261,7 @@ enum outcome enter_answer(struct session *session)
     *ask = (struct cache_ask){
         .key = &request->key,
         .cache = request->verdict.cache,
-        .stamps = request->need.stamps,
-        .nstamps = request->need.count,
+        .stamp = request->need.stamp,
         .joinable = !request->need.pending,
         .valid = is_valid,
         .done = cache_said,

@@ -35,7 +35,7 @@ static void need_read(struct session *session, struct request *request)
         footprint_read_anything(&request->read);
     if (request->read.anything)
         request->cacheable = false;
-    ledger_need(database->ledger, &request->read, request->cacheable, &request->need);
+    ledger_need(database->ledger, &request->read, &request->need);
 }
 
 enum outcome enter_need(struct session *session)

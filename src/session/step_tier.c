@@ -82,7 +82,7 @@ static bool prepare(struct whose *whose, const struct plan *plan, struct slice u
     if (pinned.count != 1)
         return false;
     footprint_read(own, &pinned, &whose->read);
-    ledger_need(database->ledger, &whose->read, true, &whose->need);
+    ledger_need(database->ledger, &whose->read, &whose->need);
     return true;
 }
 
@@ -210,11 +210,11 @@ static enum outcome follow(struct whose *whose, enum cache_verdict verdict)
     return STEP_WAIT;
 }
 
-static bool is_valid(void *owner, const uint64_t *stamps, unsigned nstamps, bool row)
+static bool is_valid(void *owner, uint64_t stamp, bool row)
 {
     struct whose *whose = owner;
 
-    return ledger_valid(whose->session->database->ledger, &whose->read, stamps, nstamps, row);
+    return ledger_valid(whose->session->database->ledger, &whose->read, stamp, row);
 }
 
 static void cache_said(struct cache_ask *ask, enum cache_verdict verdict)
@@ -233,8 +233,7 @@ static enum outcome look_up(struct session *session, const struct tier_user *fro
     whose->ask = (struct cache_ask){
         .key = &whose->key,
         .cache = from->cache,
-        .stamps = whose->need.stamps,
-        .nstamps = whose->need.count,
+        .stamp = whose->need.stamp,
         .joinable = !whose->need.pending,
         .valid = is_valid,
         .done = cache_said,

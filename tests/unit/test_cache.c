@@ -35,23 +35,22 @@ static const struct rules rules = {.classes = classes, .nclasses = 2};
 struct asker_state {
     struct cache_ask ask;
     struct key key;
-    uint64_t stamps[2];
-    bool valid; /* what it says of any entry */
-    bool row;   /* what it was last asked about */
+    uint64_t since; /* what it depends on was touched then */
+    bool valid;     /* what it says of any entry */
+    bool row;       /* what it was last asked about */
     unsigned checked;
     int told;
     struct asker_state *leaves; /* from within its `done` */
     bool asks_again;
 };
 
-static bool check_valid(void *owner, const uint64_t *stamps, unsigned nstamps, bool row)
+static bool check_valid(void *owner, uint64_t stamp, bool row)
 {
     struct asker_state *asker = owner;
 
     asker->checked++;
     asker->row = row;
-    return asker->valid && nstamps == 2 && stamps[0] == asker->stamps[0] &&
-           stamps[1] == asker->stamps[1];
+    return asker->valid && stamp >= asker->since;
 }
 
 static void be_told(struct cache_ask *ask, enum cache_verdict verdict)
@@ -76,7 +75,7 @@ static void prepare(struct asker_state *asker, unsigned id, uint64_t stamp)
 {
     *asker = (struct asker_state){
         .key = {.hash = {id, id + 1}},
-        .stamps = {stamp, 5},
+        .since = stamp,
         .valid = true,
         .told = NOTHING_TOLD,
     };
@@ -84,8 +83,7 @@ static void prepare(struct asker_state *asker, unsigned id, uint64_t stamp)
     asker->ask = (struct cache_ask){
         .key = &asker->key,
         .cache = &classes[0],
-        .stamps = asker->stamps,
-        .nstamps = 2,
+        .stamp = stamp,
         .joinable = true,
         .valid = check_valid,
         .done = be_told,
@@ -185,7 +183,7 @@ static void hit_test(void **state)
     close_house(house);
 }
 
-/* An entry lives as long as somebody holds it, and not a moment longer than its stamps. */
+/* An entry lives as long as somebody holds it, and is of no use once what it shows was touched. */
 static void invalid_test(void **state)
 {
     struct house *house = open_house("memory");
@@ -194,7 +192,7 @@ static void invalid_test(void **state)
     ask(house, &house->a);
     land(&house->a);
     assert_int_equal(ask(house, &house->b), CACHE_HIT);
-    house->c.stamps[0] = 2;
+    house->c.since = house->c.ask.stamp = 2;
     assert_int_equal(ask(house, &house->c), CACHE_LEAD);
     cache_record(&house->c.ask, 'T', SLICE(T));
     cache_record(&house->c.ask, 'C', SLICE(C));
@@ -202,9 +200,10 @@ static void invalid_test(void **state)
     assert_int_equal(figures(house, 0).invalid, 1);
     assert_true(slice_same(house->b.ask.entry.rows, SLICE(D)));
     cache_leave(&house->b.ask);
-    assert_int_equal(ask(house, &house->b), CACHE_LEAD); /* knows older stamps */
+    house->b.since = 3;
+    assert_int_equal(ask(house, &house->b), CACHE_LEAD); /* knows of a later write */
     cache_leave(&house->b.ask);
-    house->b.stamps[0] = 2;
+    house->b.since = 2;
     assert_int_equal(ask(house, &house->b), CACHE_HIT);
     assert_int_equal(house->b.ask.entry.rows.len, 0);
     assert_false(house->b.row);
@@ -236,19 +235,19 @@ static void flight_test(void **state)
     close_house(house);
 }
 
-/* Nobody joins who knows other stamps, or who saw a write under way; nobody is joined who did. */
+/* Nobody joins who knows of a write since, or who saw a write under way; nobody is joined who did.
+ */
 static void stamps_test(void **state)
 {
     struct house *house = open_house("memory");
 
     (void)state;
     assert_int_equal(ask(house, &house->a), CACHE_LEAD);
-    house->b.stamps[1] = 6;
+    house->b.since = house->b.ask.stamp = 6;
     assert_int_equal(ask(house, &house->b), CACHE_LEAD);
     house->c.ask.joinable = false;
     assert_int_equal(ask(house, &house->c), CACHE_LEAD);
-    prepare(&house->d, 7, 1);
-    house->d.stamps[1] = 6;
+    prepare(&house->d, 7, 6);
     assert_int_equal(ask(house, &house->d), CACHE_WAIT); /* b's */
     /* What began earlier lands later and takes nobody's place. */
     land(&house->c);
@@ -593,7 +592,7 @@ static void redis_test(void **state)
     fake_say_value(&fake);
     TURN_UNTIL(house, &fake, house->a.told == CACHE_HIT && house->b.told == CACHE_HIT);
     assert_true(slice_same(house->b.ask.entry.rows, SLICE(D)));
-    assert_int_equal(house->a.ask.entry.stamps[0], 1);
+    assert_int_equal(house->a.ask.entry.stamp, 1);
     assert_int_equal(figures(house, 0).hits, 2);
     assert_int_equal(figures(house, 0).waits, 1);
     close_house(house);

@@ -11,8 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const uint64_t stamps[] = {1, 2};
-
 static struct key key_of(unsigned i)
 {
     return (struct key){.hash = {i, i + 1000}};
@@ -26,8 +24,7 @@ static struct kept *kept_of(size_t bytes)
     struct entry entry = {.columns = SLICE("T"),
                           .rows = slice_of(rows, bytes),
                           .complete = SLICE("C"),
-                          .stamps = stamps,
-                          .nstamps = 2,
+                          .stamp = 1,
                           .took = took};
 
     return kept_new(&entry);
