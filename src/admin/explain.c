@@ -226,7 +226,7 @@ static void put_need(struct explained *of)
     const struct need *need = &of->need;
 
     line(&of->table, "ledger",
-         ledger_is_open(of->database->ledger)
+         ledger_serves(of->database->ledger)
              ? "open"
              : "shut: the primary is not known, so that only it may answer");
     if (!of->plan->read)
@@ -270,7 +270,7 @@ static void put_node(struct explained *of)
     }
     node = topology_node(of->database->topology, 0);
     linef(&of->table, "node", "primary %s%s", node->name, node->up ? "" : " (down)");
-    if (reason == PLAN_PENDING && !ledger_is_open(of->database->ledger))
+    if (reason == PLAN_PENDING && !ledger_serves(of->database->ledger))
         line(&of->table, "why this node", "the ledger is shut (write_pending)");
     else
         linef(&of->table, "why this node", "%s (%s)", plan_reason_text(reason),

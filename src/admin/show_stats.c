@@ -62,13 +62,32 @@ static void ledger(struct table *table, const struct database *database)
 
     snprintf(scope, sizeof(scope), "ledger %s", database->name);
     ledger_figures(database->ledger, &figures);
-    line(table, scope, "open", ledger_is_open(database->ledger));
+    line(table, scope, "open", ledger_serves(database->ledger));
     line(table, scope, "cells", figures.cells);
     line(table, scope, "pending", figures.pending);
     line(table, scope, "begun", figures.begun);
     line(table, scope, "committed", figures.committed);
     line(table, scope, "aborted", figures.aborted);
     line(table, scope, "evicted", figures.evicted);
+}
+
+static void fleet(struct table *table, const struct database *database)
+{
+    struct fleet_figures figures;
+    char scope[128];
+
+    if (!database->fleet)
+        return;
+    snprintf(scope, sizeof(scope), "fleet %s", database->name);
+    fleet_figures(database->fleet, &figures);
+    line(table, scope, "members", figures.members);
+    line(table, scope, "lapsed", figures.lapsed);
+    line(table, scope, "trusted", figures.trusted);
+    line(table, scope, "told", figures.told);
+    line(table, scope, "heard", figures.heard);
+    line(table, scope, "waits", figures.waits);
+    line(table, scope, "losses", figures.losses);
+    line(table, scope, "fenced", figures.fenced);
 }
 
 static void feed(struct table *table, const struct database *database)
@@ -117,6 +136,7 @@ void show_stats(const struct admin *admin, unsigned limit, struct buf *out)
     line(&table, "clients", "refused", rooms->refused);
     for (unsigned i = 0; i < rooms->ndatabases; i++) {
         ledger(&table, &rooms->databases[i]);
+        fleet(&table, &rooms->databases[i]);
         feed(&table, &rooms->databases[i]);
         shapes(&table, &rooms->databases[i]);
     }

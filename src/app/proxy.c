@@ -12,6 +12,7 @@
 #include "net/listener.h"
 #include "session/channels.h"
 #include "session/feed.h"
+#include "session/member.h"
 #include "session/request.h"
 #include "session/session.h"
 #include "stats/pages.h"
@@ -94,6 +95,16 @@ static bool open_topology(struct database *database, const struct settings_datab
     return database->topology != NULL;
 }
 
+static bool join_fleet(struct proxy *proxy, struct database *database)
+{
+    const char *ledger = proxy->settings->freshness.ledger, *why = NULL;
+
+    if (strcmp(ledger, "memory") == 0 || member_new(database, ledger, &why))
+        return true;
+    log_error("app", "freshness.ledger: %s", why);
+    return false;
+}
+
 static bool open_database(struct proxy *proxy, struct database *database,
                           const struct settings_database *from)
 {
@@ -108,7 +119,7 @@ static bool open_database(struct proxy *proxy, struct database *database,
     database->ledger = ledger_new(proxy->settings->limits.ledger_cells);
     shapes_init(&database->shapes, proxy->settings->limits.shapes, free_plan);
     database->pools = pool_set_new(proxy->rooms.loop, &pools);
-    if (!open_topology(database, from))
+    if (!open_topology(database, from) || !join_fleet(proxy, database))
         return false;
     if (from->feed == FEED_NOTIFY)
         database->feed = feed_new(database);
@@ -117,6 +128,8 @@ static bool open_database(struct proxy *proxy, struct database *database,
 
 static void close_database(struct database *database)
 {
+    if (database->fleet)
+        fleet_leave(database->fleet);
     transactions_forget(database);
     channels_free(database);
     feed_free(database->feed);
@@ -128,6 +141,8 @@ static void close_database(struct database *database)
 
 static void free_database(struct database *database)
 {
+    if (database->topology)
+        member_free(database);
     if (database->topology)
         topology_free(database->topology);
     database_set_catalog(database, NULL);
@@ -278,8 +293,10 @@ static void warn_of_unchanged(const struct settings *before, const struct settin
     if (!is_same_text(before->listen.address, after->listen.address) ||
         before->listen.port != after->listen.port || before->metrics.port != after->metrics.port ||
         !is_same_text(before->cache.store, after->cache.store) ||
+        !is_same_text(before->freshness.ledger, after->freshness.ledger) ||
         before->ndatabases != after->ndatabases)
-        log_warning("app", "listen, metrics, databases and cache.store change at the next start");
+        log_warning("app", "listen, metrics, databases, cache.store and freshness.ledger change at "
+                           "the next start");
 }
 
 static bool take_users(struct proxy *proxy)

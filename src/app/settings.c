@@ -196,6 +196,17 @@ static const struct field CACHE[] = {
      .help = "by name: what is kept, under which key and for how long"},
 };
 
+static const struct field FRESHNESS[] = {
+    {.name = "ledger",
+     .type = FIELD_URL,
+     AT(freshness.ledger),
+     .preset = "memory",
+     .reload = FIELD_RESTART,
+     .help = "what was last written where: memory (of this process, the only one in front of its "
+             "databases), or shared by a fleet of them through redis (the one of cache.store) or "
+             "redis://.. as there"},
+};
+
 static const struct field LIMITS[] = {
     {.name = "shapes",
      .type = FIELD_SIZE,
@@ -313,9 +324,9 @@ static const struct field DATABASE[] = {
 };
 
 static const struct form LISTEN_MAP = MAP(LISTEN), METRICS_MAP = MAP(METRICS), POOL_MAP = MAP(POOL),
-                         CACHE_MAP = MAP(CACHE), LIMITS_MAP = MAP(LIMITS),
-                         TARGETS_MAP = MAP(TARGETS), AUTH_MAP = MAP(AUTH), ADMIN_MAP = MAP(ADMIN),
-                         DATABASE_MAP = MAP(DATABASE);
+                         CACHE_MAP = MAP(CACHE), FRESHNESS_MAP = MAP(FRESHNESS),
+                         LIMITS_MAP = MAP(LIMITS), TARGETS_MAP = MAP(TARGETS), AUTH_MAP = MAP(AUTH),
+                         ADMIN_MAP = MAP(ADMIN), DATABASE_MAP = MAP(DATABASE);
 static const struct form DATABASES = {.kind = FORM_NAMED, .of = &DATABASE_MAP};
 
 /* The file; `relations`, `tiers`, `defaults` and `operations` are the rules' own. */
@@ -328,6 +339,7 @@ static const struct field SECTIONS[] = {
     {.name = "pool", .form = &POOL_MAP, .help = "connections to servers"},
     {.name = "limits", .form = &LIMITS_MAP, .help = "memory that is bounded"},
     {.name = "cache", .form = &CACHE_MAP, .help = "where answers are kept"},
+    {.name = "freshness", .form = &FRESHNESS_MAP, .help = "who knows what was written"},
     {.name = "targets", .form = &TARGETS_MAP, .help = "what is promised: SHOW TARGETS compares"},
 };
 
@@ -579,31 +591,56 @@ static void load_admin(struct loading *loading)
     loading->settings->admin.nusers = admins.count;
 }
 
-/* The store is a word or a url of Redis; hiredis as it is built here speaks no TLS. */
-static void check_store(struct loading *loading)
+/* A word, or a url of Redis; hiredis as it is built here speaks no TLS. */
+static void check_redis(struct loading *loading, const struct yaml *node, const char *path,
+                        const char *words, const char *text)
 {
-    const struct yaml *node = yaml_child(yaml_child(loading->root, "cache"), "store");
-    const char *store = loading->settings->cache.store, *why;
+    const char *why;
     struct url url;
 
-    if (!node || node->unset || !store || strcmp(store, "memory") == 0)
-        return;
-    if (!url_parse(store, &url, &why)) {
+    if (!url_parse(text, &url, &why)) {
         diag_add(loading->diag, node->line, node->column,
-                 "`cache.store` must be memory, or redis://host:port: %s", why);
+                 "`%s` must be %s, or redis://host:port: %s", path, words, why);
         return;
     }
     if (strcmp(url.scheme, "rediss") == 0)
-        diag_add(
-            loading->diag, node->line, node->column,
-            "`cache.store`: Redis over TLS (rediss://) is not possible, since hiredis is built "
-            "without it; use a Unix socket, or a tunnel to redis://");
+        diag_add(loading->diag, node->line, node->column,
+                 "`%s`: Redis over TLS (rediss://) is not possible, since hiredis is built "
+                 "without it; use a Unix socket, or a tunnel to redis://",
+                 path);
     else if (strcmp(url.scheme, "redis") != 0)
         diag_add(loading->diag, node->line, node->column,
-                 "`cache.store` must begin with redis://, not %s://", url.scheme);
+                 "`%s` must begin with redis://, not %s://", path, url.scheme);
     else if (!url.host)
-        diag_add(loading->diag, node->line, node->column, "`cache.store` names no host");
+        diag_add(loading->diag, node->line, node->column, "`%s` names no host", path);
     url_clear(&url);
+}
+
+static void check_store(struct loading *loading)
+{
+    const struct yaml *node = yaml_child(yaml_child(loading->root, "cache"), "store");
+    const char *store = loading->settings->cache.store;
+
+    if (node && !node->unset && store && strcmp(store, "memory") != 0)
+        check_redis(loading, node, "cache.store", "memory", store);
+}
+
+static void check_ledger(struct loading *loading)
+{
+    const struct yaml *node = yaml_child(yaml_child(loading->root, "freshness"), "ledger");
+    const char *ledger = loading->settings->freshness.ledger;
+    const char *store = loading->settings->cache.store;
+
+    if (!node || node->unset || !ledger || strcmp(ledger, "memory") == 0)
+        return;
+    if (strcmp(ledger, "redis") != 0)
+        check_redis(loading, node, "freshness.ledger", "memory or redis", ledger);
+    else if (store && strcmp(store, "memory") == 0)
+        diag_add(loading->diag, node->line, node->column,
+                 "`freshness.ledger` is the Redis of `cache.store`, which is memory: name one "
+                 "here, redis://host:port");
+    else
+        loading->settings->freshness.ledger = store;
 }
 
 struct excuses {
@@ -637,6 +674,7 @@ static void load_all(struct loading *loading)
                         yaml_child(loading->root, SECTIONS[i].name), SECTIONS[i].name,
                         loading->settings, loading->keep, loading->diag);
     check_store(loading);
+    check_ledger(loading);
     load_auth(loading);
     load_admin(loading);
     load_databases(loading);

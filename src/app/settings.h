@@ -59,6 +59,9 @@ struct settings {
         int64_t timeout;
     } cache;
     struct {
+        const char *ledger; /* memory, redis (that of the store), or a url of Redis */
+    } freshness;
+    struct {
         uint64_t shapes;  /* limits: bytes of known shapes */
         uint64_t request; /* bytes of a request that are read whole to understand it */
         uint64_t ledger_cells;

@@ -6,12 +6,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cache/shelf.h"
-#include "conf/url.h"
 #include "net/loop.h"
 
-#include <stdlib.h>
-
-enum { REDIS_PORT = 6379, SENTINEL_PORT = 26379 };
 /* Redis does not know this process's end: nothing stays forever. */
 #define LONGEST_TTL (24 * INT64_C(3600) * CLOCK_SEC)
 
@@ -187,60 +183,22 @@ static const struct store_ops redis_ops = {
     .free = free_store,
 };
 
-static bool read_database(const char *text, int *database, const char **why)
-{
-    char *end;
-    long number = text && *text ? strtol(text, &end, 10) : 0;
-
-    if (text && *text && (*end || number < 0 || number > 65535)) {
-        *why = "the database of a Redis URL is a number";
-        return false;
-    }
-    *database = (int)number;
-    return true;
-}
-
-static bool read_options(const struct url *url, int64_t timeout, struct redis_options *options,
-                         const char **why)
-{
-    if (!url->scheme || strcmp(url->scheme, "redis") != 0) {
-        *why = "the store is neither memory nor a redis:// URL";
-        return false;
-    }
-    *options = (struct redis_options){
-        .host = url->host && *url->host ? url->host : "127.0.0.1",
-        .port = url->port                   ? url->port
-                : url_option(url, "master") ? SENTINEL_PORT
-                                            : REDIS_PORT,
-        .master = url_option(url, "master"),
-        .sentinels = url_option(url, "sentinels"),
-        .user = url->user && *url->user ? url->user : NULL,
-        .password = url->password,
-        .timeout = timeout,
-    };
-    return read_database(url->database, &options->database, why);
-}
-
 struct store *redis_store_new(struct loop *loop, const struct cache_settings *settings,
                               const char **why)
 {
-    struct redis_options options;
-    struct redis_store *store = NULL;
-    struct url url;
+    struct redis *redis = redis_new_url(loop, settings->store, settings->timeout, why);
+    struct redis_store *store;
 
-    if (!url_parse(settings->store, &url, why))
+    if (!redis)
         return NULL;
-    if (read_options(&url, settings->timeout, &options, why)) {
-        store = mem_new(sizeof(*store));
-        store->store.ops = &redis_ops;
-        store->max_entry = settings->max_entry;
-        store->loop = loop;
-        shelf_init(&store->shelf, 0);
-        store->shelf.goes = delete;
-        store->shelf.owner = store;
-        store->packer = packer_new();
-        store->redis = redis_new(loop, &options);
-    }
-    url_clear(&url);
-    return store ? &store->store : NULL;
+    store = mem_new(sizeof(*store));
+    store->store.ops = &redis_ops;
+    store->redis = redis;
+    store->max_entry = settings->max_entry;
+    store->loop = loop;
+    shelf_init(&store->shelf, 0);
+    store->shelf.goes = delete;
+    store->shelf.owner = store;
+    store->packer = packer_new();
+    return &store->store;
 }

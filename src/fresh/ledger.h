@@ -13,6 +13,7 @@ struct need {
     uint64_t lsn;   /* who answers must be at or past it */
     uint64_t stamp; /* the ledger's position */
     bool pending;   /* some occurrence has only alternatives with a write under way */
+    bool shut;      /* pending because nobody knows anything: what is read must not be kept */
 };
 
 /* The memory ledger: at most `max_cells`; what is evicted leaves a floor. Starts with
@@ -30,6 +31,16 @@ void ledger_open(struct ledger *ledger, uint64_t floor);
  * under way. */
 void ledger_shut(struct ledger *ledger);
 bool ledger_is_open(const struct ledger *ledger);
+
+/* The ledger of a fleet's member: its positions are those of the fleet's log, told by
+ * ledger_advance, and it is as if it were shut from the time on (clock_now) that ledger_trust told
+ * last; until that is called, always. Call once, before anything else. */
+void ledger_follow(struct ledger *ledger);
+/* What is committed or opened from here on is at this position, which never falls. */
+void ledger_advance(struct ledger *ledger, uint64_t position);
+void ledger_trust(struct ledger *ledger, int64_t until);
+/* Open, and trusted now. */
+bool ledger_serves(const struct ledger *ledger);
 
 /* Before a write is sent: its cells become pending. `added` comes from footprint_write. */
 void ledger_begin(struct ledger *ledger, const struct footprint_write *added);

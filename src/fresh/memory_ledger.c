@@ -1,9 +1,10 @@
 /* The ledger in memory: a table of cells under one mutex. A cell that is not in it was touched by
  * nothing since the last eviction or opening that could matter: it stands for the floor, an LSN and
- * a position. Cells with a write under way are never evicted. Knows no SQL, no socket and no clock.
- */
+ * a position. Cells with a write under way are never evicted. Knows no SQL and no
+ * socket, and of the clock only how long a fleet's member may trust what it knows. */
 #include "fresh/ledger.h"
 
+#include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/ring.h"
@@ -32,6 +33,8 @@ struct ledger {
     uint64_t position;
     uint64_t shut_lsn; /* of the newest commit since ledger_shut: the next floor may be older */
     atomic_bool open;
+    bool follows;            /* positions come from outside */
+    _Atomic int64_t trusted; /* until then; of one that follows */
     struct ledger_figures figures;
 };
 
@@ -144,7 +147,8 @@ void ledger_open(struct ledger *ledger, uint64_t floor)
 {
     pthread_mutex_lock(&ledger->mutex);
     ledger->floor_lsn = floor > ledger->shut_lsn ? floor : ledger->shut_lsn;
-    ledger->floor_touched = ++ledger->position;
+    ledger->position += !ledger->follows;
+    ledger->floor_touched = ledger->position;
     map_each(&ledger->cells, start_anew, ledger);
     start_anew(&ledger->all.link, ledger);
     start_anew(&ledger->any.link, ledger);
@@ -163,6 +167,29 @@ void ledger_shut(struct ledger *ledger)
 bool ledger_is_open(const struct ledger *ledger)
 {
     return atomic_load(&ledger->open);
+}
+
+void ledger_follow(struct ledger *ledger)
+{
+    ledger->follows = true;
+}
+
+void ledger_advance(struct ledger *ledger, uint64_t position)
+{
+    pthread_mutex_lock(&ledger->mutex);
+    ledger->position = position;
+    pthread_mutex_unlock(&ledger->mutex);
+}
+
+void ledger_trust(struct ledger *ledger, int64_t until)
+{
+    atomic_store(&ledger->trusted, until);
+}
+
+bool ledger_serves(const struct ledger *ledger)
+{
+    return atomic_load(&ledger->open) &&
+           (!ledger->follows || clock_now() < atomic_load(&ledger->trusted));
 }
 
 void ledger_begin(struct ledger *ledger, const struct footprint_write *added)
@@ -196,7 +223,7 @@ void ledger_commit(struct ledger *ledger, const struct footprint_write *write, u
     if (write->ncells == 0)
         return;
     pthread_mutex_lock(&ledger->mutex);
-    ledger->position++;
+    ledger->position += !ledger->follows;
     for (unsigned i = 0; i < write->ncells; i++) {
         struct cell *cell = find_or_make(ledger, write->cells[i]);
 
@@ -296,7 +323,7 @@ void ledger_need(struct ledger *ledger, const struct footprint_read *read, struc
     pthread_mutex_lock(&ledger->mutex);
     need->lsn = 0;
     need->stamp = ledger->position;
-    need->pending = !atomic_load(&ledger->open);
+    need->pending = need->shut = !ledger_serves(ledger);
     need_locked(ledger, read, need);
     pthread_mutex_unlock(&ledger->mutex);
 }
@@ -341,7 +368,7 @@ bool ledger_valid(struct ledger *ledger, const struct footprint_read *read, uint
     bool valid;
 
     pthread_mutex_lock(&ledger->mutex);
-    valid = atomic_load(&ledger->open) && valid_locked(ledger, read, stamp, row);
+    valid = ledger_serves(ledger) && valid_locked(ledger, read, stamp, row);
     pthread_mutex_unlock(&ledger->mutex);
     return valid;
 }

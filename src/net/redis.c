@@ -52,8 +52,9 @@ struct redis {
 struct request {
     struct redis *redis;
     struct ring ring;
-    struct redis_ask *ask;   /* NULL: a SET, or forgotten */
-    struct redis_scan *scan; /* NULL: none */
+    struct redis_ask *ask;         /* NULL: a SET, or forgotten */
+    struct redis_scan *scan;       /* NULL: none */
+    struct redis_command *command; /* NULL: none */
     int64_t deadline;
     size_t bytes;
 };
@@ -403,6 +404,16 @@ static void connected(const redisAsyncContext *server, int status)
         lose(redis, fault_of(server)); /* hiredis frees it when we return */
 }
 
+static void watch_deadlines(struct redis *redis)
+{
+    struct ring *first = ring_first(&redis->requests);
+    int64_t now = loop_now(redis->loop);
+    struct request *request = RING_OF(first, struct request, ring);
+
+    redis->timing = true;
+    timer_start(&redis->timer, request->deadline > now ? request->deadline - now : 0);
+}
+
 static void fire(struct timer *timer)
 {
     struct redis *redis = timer->owner;
@@ -421,8 +432,7 @@ static void fire(struct timer *timer)
             drop(redis, "it did not answer in time");
             return;
         }
-        redis->timing = true;
-        timer_start(&redis->timer, request->deadline - now);
+        watch_deadlines(redis);
     }
 }
 
@@ -455,8 +465,14 @@ void redis_free(struct redis *redis)
     redisAsyncContext *server = redis->server;
     struct ring *link = redis->requests.next;
 
-    for (; link != &redis->requests; link = link->next)
-        RING_OF(link, struct request, ring)->ask = NULL;
+    for (; link != &redis->requests; link = link->next) {
+        struct request *request = RING_OF(link, struct request, ring);
+
+        if (request->command)
+            request->command->request = NULL;
+        request->command = NULL;
+        request->ask = NULL;
+    }
     redis->state = DOWN;
     redis->server = NULL;
     if (redis->resolve)
@@ -471,6 +487,12 @@ void redis_free(struct redis *redis)
     mem_free(redis->user);
     mem_free(redis->password);
     mem_free(redis);
+}
+
+void redis_drop(struct redis *redis, const char *why)
+{
+    if (redis->state != DOWN)
+        drop(redis, why);
 }
 
 bool redis_is_up(const struct redis *redis)
@@ -495,6 +517,7 @@ static void replied(redisAsyncContext *server, void *reply, void *with)
     struct redis *redis = request->redis;
     struct redis_ask *ask = request->ask;
     struct redis_scan *scan = request->scan;
+    struct redis_command *command = request->command;
     redisReply *answer = reply;
     struct slice value = {NULL, 0};
     bool demoted =
@@ -504,7 +527,7 @@ static void replied(redisAsyncContext *server, void *reply, void *with)
         lose(redis, fault_of(server)); /* hiredis is taking it down */
     if (answer)
         redis->delay = FIRST_DELAY; /* not before: one that greets fast may still be slow */
-    if (answer && answer->type == REDIS_REPLY_ERROR)
+    if (answer && answer->type == REDIS_REPLY_ERROR && !command)
         complain(redis, answer->str);
     if (answer && answer->type == REDIS_REPLY_STRING && answer->str)
         value = slice_of(answer->str, (size_t)answer->len);
@@ -515,6 +538,10 @@ static void replied(redisAsyncContext *server, void *reply, void *with)
         ask->done(ask, value);
     if (scan)
         take_page(redis, scan, answer);
+    if (command) {
+        command->request = NULL;
+        command->done(command, reply);
+    }
     if (demoted && redis->server == server)
         drop(redis, "it has become a replica");
 }
@@ -544,8 +571,7 @@ static struct request *send_request(struct redis *redis, struct redis_ask *ask, 
     if (ask)
         ask->request = request;
     if (!redis->timing)
-        timer_start(&redis->timer, redis->timeout);
-    redis->timing = true;
+        watch_deadlines(redis);
     return request;
 }
 
@@ -581,6 +607,89 @@ bool redis_unlink(struct redis *redis, struct slice key)
     const size_t lens[] = {6, key.len};
 
     return send_request(redis, NULL, 2, words, lens) != NULL;
+}
+
+enum redis_kind redis_reply_kind(const struct redis_reply *reply)
+{
+    const redisReply *answer = (const redisReply *)reply;
+
+    switch (answer ? answer->type : REDIS_REPLY_NIL) {
+    case REDIS_REPLY_ERROR:
+        return REDIS_FAULT;
+    case REDIS_REPLY_STRING:
+    case REDIS_REPLY_STATUS:
+        return REDIS_TEXT;
+    case REDIS_REPLY_INTEGER:
+        return REDIS_NUMBER;
+    case REDIS_REPLY_ARRAY:
+        return REDIS_LIST;
+    default:
+        return REDIS_NOTHING;
+    }
+}
+
+struct slice redis_reply_text(const struct redis_reply *reply)
+{
+    const redisReply *answer = (const redisReply *)reply;
+    enum redis_kind kind = redis_reply_kind(reply);
+
+    return kind == REDIS_TEXT || kind == REDIS_FAULT ? slice_of(answer->str, answer->len)
+                                                     : slice_of(NULL, 0);
+}
+
+int64_t redis_reply_number(const struct redis_reply *reply)
+{
+    const redisReply *answer = (const redisReply *)reply;
+
+    if (redis_reply_kind(reply) == REDIS_NUMBER)
+        return answer->integer;
+    return redis_reply_kind(reply) == REDIS_TEXT ? strtoll(answer->str, NULL, 10) : 0;
+}
+
+unsigned redis_reply_count(const struct redis_reply *reply)
+{
+    const redisReply *answer = (const redisReply *)reply;
+
+    return redis_reply_kind(reply) == REDIS_LIST ? (unsigned)answer->elements : 0;
+}
+
+const struct redis_reply *redis_reply_at(const struct redis_reply *reply, unsigned i)
+{
+    const redisReply *answer = (const redisReply *)reply;
+
+    return i < redis_reply_count(reply) ? (const struct redis_reply *)answer->element[i] : NULL;
+}
+
+enum { WORDS_MAX = 16 };
+
+bool redis_send(struct redis *redis, struct redis_command *command, const struct slice *words,
+                unsigned count, int64_t timeout)
+{
+    const char *texts[WORDS_MAX];
+    size_t lens[WORDS_MAX];
+    struct request *request;
+
+    for (unsigned i = 0; i < count; i++) {
+        texts[i] = words[i].len ? (const char *)words[i].at : "";
+        lens[i] = words[i].len;
+    }
+    request = send_request(redis, NULL, (int)count, texts, lens);
+    if (!request)
+        return false;
+    request->command = command;
+    command->request = request;
+    if (timeout)
+        request->deadline = loop_now(redis->loop) + timeout;
+    return true;
+}
+
+void redis_abandon(struct redis_command *command)
+{
+    struct request *request = command->request;
+
+    if (request)
+        request->command = NULL;
+    command->request = NULL;
 }
 
 static bool next_page(struct redis *redis, struct redis_scan *scan, const char *cursor)

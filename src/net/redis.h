@@ -23,10 +23,16 @@ struct redis_options {
  * at once and again whenever the connection is lost, with back-off and jitter (100 ms to 5 s). The
  * options are copied. Cannot fail. */
 struct redis *redis_new(struct loop *loop, const struct redis_options *options);
+/* By redis://[user:password@]host:port[/db], where the host may be the path of a Unix socket, and
+ * `?master=name&sentinels=host:port,..` says that it is a Sentinel. NULL where it is none, with
+ * *why. */
+struct redis *redis_new_url(struct loop *loop, const char *url, int64_t timeout, const char **why);
 /* No call comes after it returns. */
 void redis_free(struct redis *redis);
 /* True from the moment the server has taken our login until the connection is lost. */
 bool redis_is_up(const struct redis *redis);
+/* Gives the connection up as if it were lost, and makes another one. */
+void redis_drop(struct redis *redis, const char *why);
 
 /* A GET in the caller's storage. */
 struct redis_ask {
@@ -44,6 +50,31 @@ void redis_forget(struct redis_ask *ask);
 bool redis_set(struct redis *redis, struct slice key, struct slice value, int64_t ttl);
 /* UNLINK of one key; nobody is told either. */
 bool redis_unlink(struct redis *redis, struct slice key);
+
+/* What a command was answered with; valid until the call returns. NULL is a reply of nothing. */
+struct redis_reply;
+enum redis_kind { REDIS_NOTHING, REDIS_FAULT, REDIS_TEXT, REDIS_NUMBER, REDIS_LIST };
+enum redis_kind redis_reply_kind(const struct redis_reply *reply);
+struct slice redis_reply_text(const struct redis_reply *reply); /* of TEXT and FAULT, or empty */
+int64_t
+redis_reply_number(const struct redis_reply *reply); /* of NUMBER and a TEXT that is one; 0 */
+unsigned redis_reply_count(const struct redis_reply *reply); /* of LIST; 0 */
+/* NULL where it has not so many. */
+const struct redis_reply *redis_reply_at(const struct redis_reply *reply, unsigned i);
+
+/* Any command, in the caller's storage. */
+struct redis_command {
+    /* Called once, never before redis_send has returned; NULL: no reply was to be had. */
+    void (*done)(struct redis_command *command, const struct redis_reply *reply);
+    void *owner;
+    void *request; /* private; NULL: it is not under way */
+};
+/* `timeout` (ns) in the place of the connection's own; 0: that. False where it was not sent:
+ * nothing is called. */
+bool redis_send(struct redis *redis, struct redis_command *command, const struct slice *words,
+                unsigned count, int64_t timeout);
+/* `done` is not called any more; legal at any time. */
+void redis_abandon(struct redis_command *command);
 
 /* Walks the keys by SCAN, in the caller's storage until `done`. One may be found twice. */
 struct redis_scan {

@@ -108,7 +108,7 @@ static void dial(struct census *census)
 {
     struct control_options options = {
         .url = census->url,
-        .name = PROBE_NAME,
+        .name = probe_name(),
         .connect_timeout = PROBE_CONNECT_SEC * CLOCK_SEC,
         .query_timeout = QUERY_TIME,
         .up = come_up,

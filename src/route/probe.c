@@ -3,6 +3,7 @@
 #include "route/probe.h"
 
 #include "base/clock.h"
+#include "base/crypt.h"
 #include "base/mem.h"
 #include "route/lsn.h"
 
@@ -210,7 +211,7 @@ bool probe_init(struct probe *probe, struct loop *loop, const struct topology_no
 {
     struct control_options options = {
         .url = from->url,
-        .name = PROBE_NAME,
+        .name = probe_name(),
         .connect_timeout = PROBE_CONNECT_SEC * CLOCK_SEC,
         .query_timeout = PROBE_QUERY_SEC * CLOCK_SEC,
         .up = come_up,
@@ -265,4 +266,26 @@ void probe_again(struct probe *probe, int64_t delay)
 int64_t probe_asked(const struct probe *probe)
 {
     return probe->asked;
+}
+
+uint64_t probe_process(void)
+{
+    static uint64_t process;
+
+    if (!process)
+        crypt_random(&process, sizeof(process));
+    return process;
+}
+
+void probe_name_of(uint64_t process, char name[PROBE_NAME_MAX])
+{
+    snprintf(name, PROBE_NAME_MAX, "pgtier control %016llx", (unsigned long long)process);
+}
+
+const char *probe_name(void)
+{
+    static char name[PROBE_NAME_MAX];
+
+    probe_name_of(probe_process(), name);
+    return name;
 }

@@ -68,4 +68,10 @@ bool identity_read(struct identity *identity, const struct slice *fields, unsign
 bool identity_same(const struct identity *a, const struct identity *b);
 
 enum { PROBE_CONNECT_SEC = 5, PROBE_QUERY_SEC = 5 };
-#define PROBE_NAME "pgtier control"
+
+/* Who this process is to the primary: the application_name of its control connections says so. */
+enum { PROBE_NAME_MAX = 40 };
+uint64_t probe_process(void);
+void probe_name_of(uint64_t process, char name[PROBE_NAME_MAX]);
+/* Of this process. */
+const char *probe_name(void);

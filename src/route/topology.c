@@ -401,6 +401,12 @@ void topology_ask_leave(struct topology *topology, struct control_ask *ask)
     control_forget(primary_of(topology)->control, ask);
 }
 
+void topology_reopen(struct topology *topology)
+{
+    if (primary_of(topology)->node.up)
+        opening_start(&topology->opening);
+}
+
 void topology_catalog_changed(struct topology *topology)
 {
     census_want(&topology->census);

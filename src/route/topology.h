@@ -72,6 +72,9 @@ uint64_t topology_system(const struct topology *topology);
 
 /* Somebody needs a replica at `lsn` which none has shown yet: poll often until one has. */
 void topology_hurry(struct topology *topology, uint64_t lsn);
+/* Where the primary is up: what runs on it now is waited for as when it was found, and `opened`
+ * comes again. */
+void topology_reopen(struct topology *topology);
 /* The catalog may have changed: fetch it anew, soon. */
 void topology_catalog_changed(struct topology *topology);
 /* A short query on the primary's control connection, as control_ask; false while that is down, or

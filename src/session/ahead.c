@@ -68,11 +68,18 @@ static bool is_sure(const struct session *session, const struct request *request
     return true;
 }
 
+/* What it writes is told to others first. */
+static bool waits_for_fleet(const struct session *session, const struct request *request)
+{
+    return session->database->fleet && (request->write || request->ddl || request->unread);
+}
+
 static bool may_be_sent(const struct session *session, const struct request *request)
 {
     return request->swift && !request->cacheable && !request->asks_tier && !admit_minds(request) &&
            !request->open && !request->later && !session->inventory &&
-           (request->synced || request->simple) && is_sure(session, request);
+           !waits_for_fleet(session, request) && (request->synced || request->simple) &&
+           is_sure(session, request);
 }
 
 bool ahead_send(struct session *session, struct request *request)

@@ -329,6 +329,9 @@ void transaction_begin(struct session *session, const struct plan *plan,
                        const struct pinned *pinned);
 void transaction_begin_everything(struct session *session);
 void transaction_ddl(struct session *session);
+/* Whether all who share the ledger know of what it is about to write; false: the request's steps go
+ * on once they do, or fail. */
+bool transaction_is_heard(struct session *session);
 /* The server said COMMIT: what was written up to here stays, whatever comes of the rest. */
 void transaction_note_commit(struct session *session);
 bool transaction_committed(const struct session *session);

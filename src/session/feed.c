@@ -15,6 +15,7 @@ struct touch {
     struct footprint_write write;
     struct lsn_wish lsn;
     struct ring link;
+    struct fleet_mark mark; /* where the ledger is a fleet's */
 };
 
 struct feed {
@@ -27,22 +28,48 @@ struct feed {
     struct feed_figures figures;
 };
 
+static void forget(struct fleet_mark *mark)
+{
+    struct touch *touch = mark->owner;
+
+    ring_leave(&touch->link);
+    mem_free(touch);
+}
+
 static struct touch *new_touch(struct feed *feed)
 {
     struct touch *touch = mem_new(sizeof(*touch));
 
     touch->feed = feed;
+    touch->mark.write = &touch->write;
+    touch->mark.ended = forget;
+    touch->mark.owner = touch;
     ring_init(&touch->link);
     return touch;
+}
+
+/* A touch is told to a fleet by whoever hears of it, and comes to each of its members more than
+ * once. */
+static void begin(struct touch *touch, const struct footprint_write *added)
+{
+    struct database *database = touch->feed->database;
+
+    ledger_begin(database->ledger, added);
+    if (database->fleet)
+        fleet_begin(database->fleet, &touch->mark, added, false);
 }
 
 static void end_at(struct lsn_wish *wish, uint64_t lsn)
 {
     struct touch *touch = wish->owner;
+    struct database *database = touch->feed->database;
 
-    ledger_commit(touch->feed->database->ledger, &touch->write, lsn);
-    ring_leave(&touch->link);
-    mem_free(touch);
+    if (database->fleet) {
+        fleet_commit(database->fleet, &touch->mark, lsn);
+        return;
+    }
+    ledger_commit(database->ledger, &touch->write, lsn);
+    forget(&touch->mark);
 }
 
 /* It was committed before it was heard: the primary shows it already. */
@@ -136,7 +163,7 @@ static void heard(void *owner, struct slice channel, struct slice payload, uint3
     if (!feed->latest)
         feed->latest = new_touch(feed);
     judge(feed, payload, &added);
-    ledger_begin(feed->database->ledger, &added);
+    begin(feed->latest, &added);
 }
 
 /* ---- whether it is heard ---- */
@@ -150,7 +177,7 @@ static void go_deaf(struct feed *feed)
         return;
     feed->deaf = new_touch(feed);
     footprint_everything(&feed->deaf->write, &added);
-    ledger_begin(feed->database->ledger, &added);
+    ledger_begin(feed->database->ledger, &added); /* others may hear well */
 }
 
 static void up(void *owner)
@@ -167,6 +194,8 @@ static void listens(void *owner)
 
     feed->figures.listens = 1;
     log_info("feed", "%s: writes that bypass pgtier are heard of", feed->database->name);
+    if (feed->deaf && feed->database->fleet)
+        fleet_begin(feed->database->fleet, &feed->deaf->mark, &feed->deaf->write, false);
     if (feed->deaf)
         end(feed->deaf);
     feed->deaf = NULL;
@@ -208,6 +237,15 @@ struct feed *feed_new(struct database *database)
     return feed;
 }
 
+static void free_touch(struct touch *touch)
+{
+    if (!touch)
+        return;
+    fleet_forget(&touch->mark);
+    ring_leave(&touch->link);
+    mem_free(touch);
+}
+
 void feed_free(struct feed *feed)
 {
     struct ring *first;
@@ -220,11 +258,10 @@ void feed_free(struct feed *feed)
         struct touch *touch = RING_OF(first, struct touch, link);
 
         topology_lsn_leave(feed->database->topology, &touch->lsn);
-        ring_leave(first);
-        mem_free(touch);
+        free_touch(touch);
     }
-    mem_free(feed->deaf);
-    mem_free(feed->latest);
+    free_touch(feed->deaf);
+    free_touch(feed->latest);
     mem_free(feed);
 }
 

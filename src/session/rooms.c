@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "session/member.h"
 
 struct database *rooms_database(struct rooms *rooms, struct slice name)
 {
@@ -17,6 +18,23 @@ static void reopen(struct lsn_wish *wish, uint64_t lsn)
     database_opened(wish->owner, lsn);
 }
 
+/* By what rules cells are named. */
+static uint64_t signature_of(const struct rules *rules)
+{
+    uint64_t hash = 0;
+
+    for (unsigned i = 0; i < rules->nrelations; i++) {
+        const struct relation *relation = &rules->relations[i];
+
+        hash = hash_join(hash, hash_slice(slice_text(relation->schema ? relation->schema : "")));
+        hash = hash_join(hash, hash_slice(slice_text(relation->name)));
+        for (unsigned k = 0; k < relation->ndimensions; k++)
+            hash = hash_join(hash_join(hash, hash_slice(slice_text(relation->dimensions[k]))),
+                             relation->unique[k]);
+    }
+    return hash;
+}
+
 /* Reads under the new rules look at other cells than writes under the old ones have touched: nobody
  * is answered by cache or replica until a position of after the change is known. A ledger that is
  * shut is opened by the topology. */
@@ -26,6 +44,10 @@ static void start_anew(struct database *database)
 
     database->plan_epoch++;
     transactions_blur(database);
+    if (database->fleet) {
+        fleet_set_signature(database->fleet, signature_of(database->rooms->rules));
+        fleet_shut(database->fleet);
+    }
     ledger_shut(database->ledger);
     topology_lsn_leave(database->topology, &database->reopen);
     if (!was_open && !database->reopening)
@@ -99,14 +121,25 @@ void database_opened(struct database *database, uint64_t floor)
         return;
     topology_lsn_leave(database->topology, &database->reopen);
     database->reopening = false;
-    ledger_open(database->ledger, floor);
+    if (database->fleet)
+        member_opened(database, floor);
+    else
+        ledger_open(database->ledger, floor);
 }
 
 void database_shut(struct database *database)
 {
     topology_lsn_leave(database->topology, &database->reopen);
     database->reopening = false;
+    if (database->fleet)
+        fleet_shut(database->fleet);
     ledger_shut(database->ledger);
+}
+
+uint64_t database_name_space(const struct database *database)
+{
+    return database->fleet ? fleet_epoch(database->fleet)
+                           : cache_name_space(database->rooms->cache);
 }
 
 void database_set_catalog(struct database *database, struct catalog *catalog)

@@ -3,7 +3,7 @@
 
 #include "base/ring.h"
 #include "cache/cache.h"
-#include "fresh/ledger.h"
+#include "fresh/fleet.h"
 #include "guard/gate.h"
 #include "guard/users.h"
 #include "net/loop.h"
@@ -35,6 +35,8 @@ struct database {
     struct ring transactions; /* with writes, or ended and not settled in the ledger yet */
     struct lsn_wish reopen;   /* after a change of the rules */
     bool reopening;
+    struct fleet *fleet;       /* that shares the ledger; NULL: it is this process's own */
+    struct look *look;         /* .. asks for one of it; see session/member.h */
     struct feed *feed;         /* of writes that bypass us; NULL: the settings name none */
     struct channels *channels; /* what sessions listen to; NULL: nobody has until now */
     uint64_t generation; /* grows whenever tables may have changed: statements of before are old */
@@ -98,6 +100,8 @@ void rooms_set_rules(struct rooms *rooms, struct rules *rules);
 void database_opened(struct database *database, uint64_t floor);
 void database_shut(struct database *database);
 void database_set_catalog(struct database *database, struct catalog *catalog);
+/* Of the keys of what is kept: entries of another one are nobody's. */
+uint64_t database_name_space(const struct database *database);
 /* A statement that may change the catalog is about to be sent; its transaction has ended, one way
  * or the other. Until then, and until the catalog was read again, nothing is taken as known. */
 void database_ddl_begins(struct database *database);

@@ -44,7 +44,7 @@ static void make_key(struct session *session, struct request *request)
     const struct plan *plan = database_plan(session->database, request->text.known);
     struct key_pin pins[PINNED_MAX];
     struct key_parts parts = {
-        .name_space = cache_name_space(session->rooms->cache),
+        .name_space = database_name_space(session->database),
         .database = slice_text(session->database->name),
         .user = slice_text(session->user),
         .settings = session->settings,

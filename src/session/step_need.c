@@ -36,6 +36,8 @@ static void need_read(struct session *session, struct request *request)
     if (request->read.anything)
         request->cacheable = false;
     ledger_need(database->ledger, &request->read, &request->need);
+    if (request->need.shut)
+        request->cacheable = false;
 }
 
 enum outcome enter_need(struct session *session)
@@ -51,7 +53,7 @@ enum outcome enter_need(struct session *session)
         request_each(session, request, need_one);
     else if (request->cacheable || request->verdict.route == ROUTE_REPLICA)
         need_read(session, request);
-    return STEP_ON;
+    return transaction_is_heard(session) ? STEP_ON : STEP_WAIT;
 }
 
 static bool is_single(const struct request *request)

@@ -91,7 +91,7 @@ static void make_key(struct whose *whose, const struct tier_user *from, struct s
     struct session *session = whose->session;
     struct key_pin pin = {from->key, user};
     struct key_parts parts = {
-        .name_space = cache_name_space(session->rooms->cache),
+        .name_space = database_name_space(session->database),
         .database = slice_text(session->database->name),
         .shape = whose->known->shape,
         .values = &whose->values,
@@ -165,7 +165,9 @@ static void have_rows(void *owner)
     struct whose *whose = owner;
 
     whose->querying = false;
-    if (whose->leads)
+    if (whose->leads && whose->need.shut)
+        cache_drop(&whose->ask);
+    else if (whose->leads)
         land(whose);
     whose->leads = false;
     go_on(whose->session, settle(whose->session, whose->tier));

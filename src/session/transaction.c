@@ -14,7 +14,9 @@ struct transaction {
         struct lsn_wish lsn;
         struct gone_wish gone;
     } wish;
-    struct ring link; /* in database.transactions */
+    struct ring link;       /* in database.transactions */
+    struct fleet_mark mark; /* where the ledger is a fleet's */
+    struct fleet_wait wait;
     enum { OPEN, WAITS_FOR_LSN, WAITS_FOR_BACKEND } stage;
 };
 
@@ -28,6 +30,62 @@ static struct transaction *transaction_of(struct session *session)
     return session->transaction;
 }
 
+static void forget(struct transaction *transaction)
+{
+    if (transaction->ddl)
+        database_ddl_ended(transaction->database);
+    ring_leave(&transaction->link);
+    mem_free(transaction);
+}
+
+static void forget_mark(struct fleet_mark *mark)
+{
+    forget(mark->owner);
+}
+
+static void begin(struct transaction *transaction, const struct footprint_write *added)
+{
+    struct database *database = transaction->database;
+
+    transaction->written = true;
+    ledger_begin(database->ledger, added);
+    if (!database->fleet)
+        return;
+    transaction->mark.write = &transaction->write;
+    transaction->mark.ended = forget_mark;
+    transaction->mark.owner = transaction;
+    fleet_begin(database->fleet, &transaction->mark, added, transaction->ddl);
+}
+
+static void told(struct fleet_wait *wait, bool good)
+{
+    struct session *session = wait->owner;
+
+    if (!good) {
+        err_set(&session->request->err, "57P03",
+                "the other proxies of the fleet could not be told of this write");
+        err_hint(&session->request->err,
+                 "Redis, by which they are told (freshness.ledger), must be reachable at least "
+                 "once after pgtier has started; see SHOW STATS.");
+        session->request->refused = true;
+        steps_failed(session);
+        return;
+    }
+    steps_on(session);
+}
+
+bool transaction_is_heard(struct session *session)
+{
+    struct transaction *transaction = session->transaction;
+    struct database *database = session->database;
+
+    if (!database || !database->fleet || !transaction || !transaction->written)
+        return true;
+    transaction->wait.told = told;
+    transaction->wait.owner = session;
+    return fleet_heard(database->fleet, &transaction->mark, &transaction->wait);
+}
+
 void transaction_begin(struct session *session, const struct plan *plan,
                        const struct pinned *pinned)
 {
@@ -35,8 +93,7 @@ void transaction_begin(struct session *session, const struct plan *plan,
     struct footprint_write added;
 
     footprint_write(plan, pinned, &transaction->write, &added);
-    transaction->written = true;
-    ledger_begin(session->database->ledger, &added);
+    begin(transaction, &added);
 }
 
 void transaction_begin_everything(struct session *session)
@@ -45,8 +102,7 @@ void transaction_begin_everything(struct session *session)
     struct footprint_write added;
 
     footprint_everything(&transaction->write, &added);
-    transaction->written = true;
-    ledger_begin(session->database->ledger, &added);
+    begin(transaction, &added);
 }
 
 void transaction_ddl(struct session *session)
@@ -69,18 +125,14 @@ bool transaction_committed(const struct session *session)
     return session->transaction && session->transaction->may_have_committed;
 }
 
-static void forget(struct transaction *transaction)
-{
-    if (transaction->ddl)
-        database_ddl_ended(transaction->database);
-    ring_leave(&transaction->link);
-    mem_free(transaction);
-}
-
 static void commit_at(struct lsn_wish *wish, uint64_t lsn)
 {
     struct transaction *transaction = wish->owner;
 
+    if (transaction->database->fleet) {
+        fleet_commit(transaction->database->fleet, &transaction->mark, lsn);
+        return;
+    }
     ledger_commit(transaction->database->ledger, &transaction->write, lsn);
     forget(transaction);
 }
@@ -93,10 +145,13 @@ void transaction_end(struct session *session, bool rolled_back)
     session->transaction = NULL;
     if (!transaction)
         return;
+    fleet_wait_leave(&transaction->wait);
     database->generation += transaction->ddl;
     rolled_back &= !transaction->may_have_committed && !transaction->ddl;
     if (!transaction->written || rolled_back) {
-        if (transaction->written)
+        if (transaction->written && database->fleet)
+            fleet_abort(database->fleet, &transaction->mark);
+        else if (transaction->written)
             ledger_abort(database->ledger, &transaction->write);
         forget(transaction);
         return;
@@ -119,6 +174,7 @@ void transaction_lost(struct session *session, uint32_t pid)
     session->transaction = NULL;
     if (!transaction)
         return;
+    fleet_wait_leave(&transaction->wait);
     if (!transaction->written) {
         forget(transaction);
         return;
@@ -140,7 +196,7 @@ void transactions_blur(struct database *database)
         if (!transaction->written)
             continue;
         footprint_everything(&transaction->write, &added);
-        ledger_begin(database->ledger, &added);
+        begin(transaction, &added);
     }
 }
 
@@ -155,6 +211,8 @@ void transactions_forget(struct database *database)
             topology_gone_leave(database->topology, &transaction->wish.gone);
         else if (transaction->stage == WAITS_FOR_LSN)
             topology_lsn_leave(database->topology, &transaction->wish.lsn);
+        fleet_wait_leave(&transaction->wait);
+        fleet_forget(&transaction->mark);
         ring_leave(link);
         mem_free(transaction);
     }

@@ -73,6 +73,24 @@ static const struct figure ledger_families[] = {
 };
 #undef AT
 
+#define AT(member) offsetof(struct fleet_figures, member)
+static const struct figure fleet_families[] = {
+    {"pgtier_fleet_members", GAUGE, "Of the fleet, as this member sees it; 0: it is none.",
+     AT(members), U64},
+    {"pgtier_fleet_lapsed", GAUGE, "Of those, not heard of: nobody uses cache or replica.",
+     AT(lapsed), U64},
+    {"pgtier_fleet_trusted", GAUGE, "1: what this member knows may be relied on.", AT(trusted),
+     U64},
+    {"pgtier_fleet_told_total", COUNTER, "Records told to the others.", AT(told), U64},
+    {"pgtier_fleet_heard_total", COUNTER, "Records heard, its own among them.", AT(heard), U64},
+    {"pgtier_fleet_waits_total", COUNTER, "Writes that waited for others to hear of them.",
+     AT(waits), U64},
+    {"pgtier_fleet_losses_total", COUNTER, "Times that it was no member any more.", AT(losses),
+     U64},
+    {"pgtier_fleet_fenced_total", COUNTER, "Members that were found to be gone.", AT(fenced), U64},
+};
+#undef AT
+
 #define AT(member) offsetof(struct feed_figures, member)
 static const struct figure feed_families[] = {
     {"pgtier_feed_listens", GAUGE, "1: writes that bypass pgtier are heard of.", AT(listens), U64},
@@ -417,7 +435,7 @@ static void ledgers(const struct rooms *rooms, struct buf *out)
 
         if (rooms->databases[i].ledger)
             prometheus_count(out, "pgtier_ledger_open", &label, 1,
-                             ledger_is_open(rooms->databases[i].ledger));
+                             ledger_serves(rooms->databases[i].ledger));
     }
     for (unsigned f = 0; f < COUNT(ledger_families); f++) {
         family(out, &ledger_families[f]);
@@ -429,6 +447,22 @@ static void ledgers(const struct rooms *rooms, struct buf *out)
                 continue;
             ledger_figures(rooms->databases[i].ledger, &figures);
             sample(out, &ledger_families[f], &label, 1, &figures);
+        }
+    }
+}
+
+static void fleets(const struct rooms *rooms, struct buf *out)
+{
+    for (unsigned f = 0; f < COUNT(fleet_families); f++) {
+        family(out, &fleet_families[f]);
+        for (unsigned i = 0; i < rooms->ndatabases; i++) {
+            struct label label = {"database", rooms->databases[i].name};
+            struct fleet_figures figures;
+
+            if (!rooms->databases[i].fleet)
+                continue;
+            fleet_figures(rooms->databases[i].fleet, &figures);
+            sample(out, &fleet_families[f], &label, 1, &figures);
         }
     }
 }
@@ -567,6 +601,7 @@ void gather_metrics(const struct gather *gather, struct buf *out)
     pools(gather->rooms, out);
     nodes(gather->rooms, out);
     ledgers(gather->rooms, out);
+    fleets(gather->rooms, out);
     feeds(gather->rooms, out);
     events(gather->rooms, out);
     channels(gather->rooms, out);

@@ -4,9 +4,9 @@
 that was acknowledged and the newest that any reader has finished seeing; what it then reads may be neither older than those nor newer than
 what was last attempted. The replica replays late on purpose. As a program it starts servers of its own:
 
-    /usr/bin/python3 tests/checker/checker.py --clients 50 --seconds 300 --seed 1 --store redis --faults redis,replica,proxy,primary
+    /usr/bin/python3 tests/checker/checker.py --clients 50 --seconds 300 --seed 1 --proxies 2 --store redis --faults redis,replica,proxy,primary
 
-and prints answers by source, reads and writes by form, the faults that were made, and for what was stale what is known of that register. The exit
+and with --proxies 2 one reads what the other has written. It prints answers by source, reads and writes by form, the faults that were made, and for what was stale what is known of that register. The exit
 status is 1 where anything was. The program under test is PGTIER_BIN, or build/release/pgtier.
 """
 import argparse
@@ -311,8 +311,8 @@ def prepare(folder):
 class Troublemaker:
     """Makes one fault after the other until the end, and puts each right again."""
 
-    def __init__(self, servers, proxy, faults, seed, end):
-        self.servers, self.target, self.faults, self.end = servers, proxy, faults, end
+    def __init__(self, servers, proxies, faults, seed, end):
+        self.servers, self.proxies, self.faults, self.end = servers, proxies, faults, end
         self.dice, self.made, self.fault = random.Random(seed), collections.Counter(), None
         self.answers = collections.Counter()  # of proxies that are gone
         self.thread = threading.Thread(target=self.work)
@@ -342,35 +342,43 @@ class Troublemaker:
         self.servers.replica.start()
 
     def proxy(self):
-        self.answers.update({k: int(v) for k, v in self.target.by_source().items()})
-        self.target.kill()
-        self.target.start(ready=False)
+        target = self.dice.choice(self.proxies)
+        self.answers.update(answers_of(target))
+        target.kill()
+        target.start(ready=False)
+        self.answers.subtract(answers_of(target))
 
     def primary(self):
         self.servers.primary.stop(self.dice.choice([signal.SIGINT, signal.SIGQUIT]))
         self.servers.primary.start()
 
 
-def run(servers, proxy, clients, seconds, seed=0, faults=()):
+def answers_of(proxy):
+    return collections.Counter({k: int(v) for k, v in proxy.by_source().items()})
+
+
+def run(servers, proxies, clients, seconds, seed=0, faults=()):
     """Lets the clients work; returns what came of it."""
     registers = Registers({number(k): int(v) for k, v in (line.split("|") for line in servers.primary.sql(
         "SELECT id, data_version FROM business_evaluations").split("\n"))})
-    before, end = proxy.by_source(), time.monotonic() + seconds
-    trouble = Troublemaker(servers, proxy, list(faults), seed, end)
-    workers = [Client(registers, proxy.url(), servers.primary.url(), seed * 1000 + i, end, faults) for i in range(clients)]
+    end = time.monotonic() + seconds
+    trouble = Troublemaker(servers, proxies, list(faults), seed, end)
+    for proxy in proxies:
+        trouble.answers.subtract(answers_of(proxy))
+    workers = [Client(registers, proxies[i % len(proxies)].url(), servers.primary.url(), seed * 1000 + i, end, faults)
+               for i in range(clients)]
     for one in [*workers, trouble]:
         one.thread.start()
     for one in [*workers, trouble]:
         one.thread.join(seconds + 90)
-    answers = collections.Counter({k: int(v) for k, v in proxy.by_source().items()}) + trouble.answers
-    if not trouble.made["proxy"]:
-        answers -= collections.Counter({k: int(v) for k, v in before.items()})
-    return Report(registers, workers, trouble, answers)
+    for proxy in proxies:
+        trouble.answers.update(answers_of(proxy))
+    return Report(registers, workers, trouble)
 
 
 class Report:
-    def __init__(self, registers, workers, trouble, answers):
-        self.reads, self.writes, self.stale, self.answers = registers.reads, registers.writes, registers.stale, answers
+    def __init__(self, registers, workers, trouble):
+        self.reads, self.writes, self.stale, self.answers = registers.reads, registers.writes, registers.stale, trouble.answers
         self.made = trouble.made
         self.errors = sum((worker.errors for worker in workers), collections.Counter())
         self.faults = [one.fault for one in [*workers, trouble] if one.fault]
@@ -399,6 +407,7 @@ def main():
     parser.add_argument("--clients", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--proxies", type=int, default=1, help="more than one share their ledger through Redis")
     parser.add_argument("--store", choices=["memory", "redis"], default="memory")
     parser.add_argument("--faults", default="", help="of " + ",".join(FAULTS) + "; the replica is late in any case")
     options = parser.parse_args()
@@ -409,19 +418,23 @@ def main():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="pgtier-checker-"))
     folder.chmod(0o755)
     servers = prepare(folder / "cluster")
-    proxy = Pgtier(servers, folder / "pgtier", settings(servers, options.store)).start()
+    proxies = []
     try:
-        report = run(servers, proxy, options.clients, options.seconds, options.seed, faults)
+        for i in range(options.proxies):
+            proxies.append(Pgtier(servers, folder / f"pgtier{i}", settings(servers, options.store, options.proxies > 1)).start())
+        report = run(servers, proxies, options.clients, options.seconds, options.seed, faults)
     finally:
-        proxy.stop()
+        for proxy in proxies:
+            proxy.stop()
         servers.stop()
     print(report.text())
     shutil.rmtree(folder, ignore_errors=True)
     return bool(report.stale or report.faults)
 
 
-def settings(servers, store):
-    return {"pool": {"mode": "transaction", "size": 8}, "cache": {"store": servers.redis.url if store == "redis" else "memory"}}
+def settings(servers, store, fleet=False):
+    return {"pool": {"mode": "transaction", "size": 8}, "cache": {"store": servers.redis.url if store == "redis" else "memory"},
+            "freshness": {"ledger": servers.redis.url if fleet else "memory"}}
 
 
 if __name__ == "__main__":
