@@ -38,6 +38,14 @@ struct proxy {
 
 /* ---- databases ---- */
 
+static void primary_found(void *owner)
+{
+    struct database *database = owner;
+
+    if (database->fleet)
+        member_start(database);
+}
+
 static void ledger_opened(void *owner, uint64_t floor)
 {
     struct database *database = owner;
@@ -78,6 +86,7 @@ static bool open_topology(struct database *database, const struct settings_datab
         .primary = {from->primary.url, from->primary.priority, from->primary.location},
         .replicas = replicas,
         .nreplicas = from->nreplicas,
+        .found = primary_found,
         .opened = ledger_opened,
         .shut = ledger_closed,
         .catalog = catalog_came,

@@ -117,6 +117,8 @@ static void primary_up(struct topology *topology, struct probe *probe)
     census_want(&topology->census);
     ear_check(&topology->ear);
     ear_check(&topology->feed);
+    if (topology->settings.found)
+        topology->settings.found(topology->settings.owner);
     opening_start(&topology->opening);
 }
 

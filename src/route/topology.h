@@ -49,6 +49,8 @@ struct topology_settings {
     int64_t poll_interval;    /* of replicas while nobody waits; 0: 100 ms */
     int64_t hurry_interval;   /* while a need is newer than what is known; 0: 2 ms */
     int64_t catalog_interval; /* 0: 30 s */
+    /* The primary is up, maybe as another instance than before; may be NULL. */
+    void (*found)(void *owner);
     /* The primary is known, and every transaction that ran when it was found has ended: `floor` is
      * its insert LSN polled after that. Called again when it may be another instance. */
     void (*opened)(void *owner, uint64_t floor);

@@ -132,7 +132,7 @@ void member_free(struct database *database)
 }
 
 /* One cluster has one system identifier, wherever its primary is. */
-void member_opened(struct database *database, uint64_t floor)
+void member_start(struct database *database)
 {
     const char *dbname = topology_node(database->topology, 0)->dbname;
     char name[192];
@@ -141,6 +141,11 @@ void member_opened(struct database *database, uint64_t floor)
              (unsigned long long)topology_system(database->topology),
              dbname ? dbname : database->name);
     fleet_start(database->fleet, name);
+}
+
+/* Of one that is no member yet the fleet says when to begin. */
+void member_opened(struct database *database, uint64_t floor)
+{
     if (!fleet_is_in(database->fleet))
         return;
     database->reopening = true;

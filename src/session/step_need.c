@@ -53,6 +53,8 @@ enum outcome enter_need(struct session *session)
         request_each(session, request, need_one);
     else if (request->cacheable || request->verdict.route == ROUTE_REPLICA)
         need_read(session, request);
+    if (!request->write && !request->unread && !request->ddl)
+        return STEP_ON;
     return transaction_is_heard(session) ? STEP_ON : STEP_WAIT;
 }
 

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { MAX = 1 << 16, HEAD = 48, CHECKSUM = 24 };
+enum { MAX = 1 << 16, HEAD = 64, CHECKSUM = 24 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -38,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     blob = mem_new(size);
     memcpy(blob, data, size);
-    memcpy(blob, "pgt1", 4);
+    memcpy(blob, "pgt3", 4);
     memset(blob + 8, 0, sizeof(key));
     sum = hash_bytes_seed(blob + CHECKSUM + 8, size - CHECKSUM - 8, hash_bytes(blob, CHECKSUM));
     memcpy(blob + CHECKSUM, &sum, sizeof(sum));
