@@ -310,7 +310,7 @@ def test_a_killed_replica_comes_back_as_another_instance(watcher, servers):
 
 
 def test_a_lost_connection_to_the_same_instance(watcher, servers):
-    kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'pgtier control'"
+    kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name LIKE 'pgtier control %'"
     write(servers.primary)
     assert int(servers.primary.sql(kill)) >= 2
     watcher.next(r"^shut", timeout=5)
