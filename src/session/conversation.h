@@ -332,6 +332,8 @@ void transaction_ddl(struct session *session);
 /* Whether all who share the ledger know of what it is about to write; false: the request's steps go
  * on once they do, or fail. */
 bool transaction_is_heard(struct session *session);
+/* .. it does not wait for that any more. */
+void transaction_stop_waiting(struct session *session);
 /* The server said COMMIT: what was written up to here stays, whatever comes of the rest. */
 void transaction_note_commit(struct session *session);
 bool transaction_committed(const struct session *session);

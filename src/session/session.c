@@ -243,6 +243,7 @@ void session_cancel(struct session *session)
         return;
     }
     err_set(&request->err, "57014", "canceling statement due to user request");
+    request->refused = true;
     steps_failed(session);
 }
 

@@ -80,6 +80,7 @@ void leave_need(struct session *session, bool ok)
     struct request *request = session->request;
 
     (void)ok;
+    transaction_stop_waiting(session);
     /* What follows was sent already: the end of that is the end of all, and whatever becomes of it,
      * this may be committed. */
     if (!ring_empty(&session->ahead)) {

@@ -86,6 +86,12 @@ bool transaction_is_heard(struct session *session)
     return fleet_heard(database->fleet, &transaction->mark, &transaction->wait);
 }
 
+void transaction_stop_waiting(struct session *session)
+{
+    if (session->transaction)
+        fleet_wait_leave(&session->transaction->wait);
+}
+
 void transaction_begin(struct session *session, const struct plan *plan,
                        const struct pinned *pinned)
 {

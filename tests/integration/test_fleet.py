@@ -226,6 +226,25 @@ def test_started_without_redis_it_reads_and_does_not_write(fleet, redis):
         ask(ca, write(1))
 
 
+def test_a_write_that_waits_is_cancelled(fleet):
+    """In a transaction, that goes on to its ROLLBACK; nothing of it comes late."""
+    a, b = fleet(2)
+    b.process.kill(signal.SIGSTOP)
+    try:
+        with psycopg.connect(a.url("app_trust")) as c:
+            value = c.execute(read(1)).fetchone()[0]
+            threading.Timer(0.3, c.cancel).start()
+            with pytest.raises(psycopg.errors.QueryCanceled):
+                c.execute(write(1))
+            with pytest.raises(psycopg.errors.InFailedSqlTransaction):
+                c.execute(read(1))
+            c.rollback()
+            time.sleep(LEASE)
+            assert c.execute(read(1)).fetchone()[0] == value
+    finally:
+        b.process.kill(signal.SIGCONT)
+
+
 def test_all_that_the_fleet_has_is_taken_from_redis(fleet, redis):
     """Evicted, or flushed by hand: the members begin anew."""
     a, b = fleet(2)

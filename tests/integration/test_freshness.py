@@ -28,7 +28,7 @@ def late(folder):
 @pytest.mark.parametrize("store", ["memory", "redis"])
 def test_no_read_is_stale(start, late, store):
     proxy = start(checker.settings(late, store), on=late)
-    report = checker.run(late, proxy, CLIENTS, SECONDS)
+    report = checker.run(late, [proxy], CLIENTS, SECONDS)
     print(f"\n{store}: {report.text()}")
     assert report.stale == [] and report.faults == []
     # Nothing is proved by reads that all went to the primary.
