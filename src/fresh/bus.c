@@ -21,12 +21,14 @@
 #define LOG_MESSAGES  "16384"
 
 /* KEYS: the fleet, members, log. ARGV: run_id, id, lease, process, message, length of a lease. What
- * this process was before is no member any more. */
+ * this process was before is no member any more. Without a list of members nobody knows who else
+ * may still rely on what he heard: that is another epoch, which waits for them. */
 static const char JOIN[] =
     "local t = redis.call('TIME')\n"
     "local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
     "local epoch = redis.call('HGET', KEYS[1], 'epoch')\n"
-    "if not epoch or string.sub(epoch, 1, #ARGV[1]) ~= ARGV[1] then\n"
+    "if not epoch or string.sub(epoch, 1, #ARGV[1]) ~= ARGV[1] or"
+    " redis.call('EXISTS', KEYS[2], KEYS[3]) < 2 then\n"
     "  redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])\n"
     "  epoch = ARGV[1] .. '.' .. t[1] .. '.' .. t[2]\n"
     "  redis.call('HSET', KEYS[1], 'epoch', epoch, 'seq', 0, 'opens', now + ARGV[6])\n"
@@ -100,9 +102,8 @@ struct bus {
     enum stage stage;
     struct redis_command greet, renew, tell, fence, read;
     int64_t greeted_at, renewed_at;
-    bool same_run;  /* the hearing connection is to the same Redis */
-    bool asked_run; /* .. was asked that */
-    uint64_t last;  /* message that was heard */
+    bool same_run; /* the hearing connection is to the same Redis */
+    uint64_t last; /* message that was heard */
     struct buf queue;
     /* Redis' clock was `now` (ms) between `asked` and `told` of ours. */
     int64_t now, asked, told;
@@ -290,7 +291,7 @@ static void joined(struct redis_command *command, const struct redis_reply *repl
     bus->stage = MEMBER;
     bus->last = state.seq;
     bus->complained = false;
-    bus->same_run = bus->asked_run = false;
+    bus->same_run = false;
     timer_start(&bus->timer, BEAT);
     bus->events->joined(bus->owner, &state);
     listen(bus);

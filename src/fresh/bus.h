@@ -1,15 +1,17 @@
+/* clang-format off */
 /* One member's part in a fleet's log in Redis: how it joins, keeps its lease, tells and hears. What
  * the records say is somebody else's to understand.
  *
  * Keys, all of one database of one cluster (`name`):
  *     pgtier:fleet:1:{name}          a hash: epoch, seq (of the last message), opens
- *     pgtier:fleet:1:{name}:members  a hash: id -> "lease process"; a lease is a time of Redis in
- * ms pgtier:fleet:1:{name}:log      a stream: the messages, numbered by seq without a gap
+ *     pgtier:fleet:1:{name}:members  a hash: id -> "lease process"; a lease is in ms of Redis
+ *     pgtier:fleet:1:{name}:log      a stream: the messages, numbered by seq without a gap
  *
  * An epoch ends with the Redis that it began in (its run_id) and with any of the keys: then nobody
  * is a member any more, and whoever comes first begins another one. All else follows from the
  * lease: a member may trust what it has heard until the first of all members' leases runs out, and
  * one that cannot tell waits until its own surely has. */
+/* clang-format on */
 #pragma once
 
 #include "base/buf.h"
