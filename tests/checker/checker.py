@@ -4,13 +4,14 @@
 that was acknowledged and the newest that any reader has finished seeing; what it then reads may be neither older than those nor newer than
 what was last attempted. The replica replays late on purpose. As a program it starts servers of its own:
 
-    /usr/bin/python3 tests/checker/checker.py --clients 50 --seconds 300 --seed 1 --proxies 2 --store redis --faults redis,replica,proxy,primary
+    /usr/bin/python3 tests/checker/checker.py --clients 50 --seconds 300 --seed 1 --proxies 2 --store redis --faults lag,redis,replica,pause,proxy,primary
 
 and with --proxies 2 one reads what the other has written. It prints answers by source, reads and writes by form, the faults that were made, and for what was stale what is known of that register. The exit
-status is 1 where anything was. The program under test is PGTIER_BIN, or build/release/pgtier.
+status is 1 where anything was stale, 2 where something else went wrong. The program under test is PGTIER_BIN, or build/release/pgtier.
 """
 import argparse
 import collections
+import dataclasses
 import os
 import pathlib
 import random
@@ -33,15 +34,28 @@ from rows import evaluation, owner, user  # noqa: E402
 USERS, EACH = 40, 5
 DELAY = "250ms"
 HISTORY = 24  # what is remembered of a register
-FAULTS = ["redis", "replica", "proxy", "primary"]
+FAULTS = ["lag", "redis", "replica", "pause", "proxy", "primary"]
+
+
+@dataclasses.dataclass
+class Plan:
+    """How the clients work, and what is done to the servers meanwhile."""
+
+    clients: int = 20
+    seconds: float = 60
+    seed: int = 0
+    writes: float = 0.02  # of what clients do
+    faults: tuple = ()
+    first: bool = False  # stop at the first stale read
 
 
 class Registers:
     """What is known of each key. A key is an evaluation's number, or ("sum", user) for a user's total."""
 
-    def __init__(self, current):
+    def __init__(self, current, plan):
         self.lock = threading.Lock()
-        self.begun = time.monotonic()
+        self.begun, self.first = time.monotonic(), plan.first
+        self.end = self.begun + plan.seconds
         self.acknowledged, self.seen, self.attempted = {}, {}, {}
         self.writers = {u: threading.Lock() for u in range(1, USERS + 1)}
         self.stale, self.reads, self.writes = [], collections.Counter(), collections.Counter()
@@ -54,6 +68,9 @@ class Registers:
 
     def note(self, key, what):
         self.history[key].append(f"{time.monotonic() - self.begun:9.4f} s  {what}")
+
+    def ended(self, early=0):
+        return time.monotonic() > self.end - early or (self.first and self.stale)
 
     def floor(self, key):
         with self.lock:
@@ -111,6 +128,8 @@ READS = {  # name: (sql, what its parameters are)
                            "WHERE u.id = %s", "user"),
     "joined": ("SELECT e.data_version FROM business_evaluations e JOIN users u ON u.id = e.user_id WHERE e.id = %s", "id"),
 }
+# Those of one evaluation more often: few writes touch it, so that they come from the cache and the replica too.
+OFTEN = [*READS, *["by id and user", "by id", "by id", "json path"] * 4]
 STEP = "UPDATE business_evaluations SET data_version = data_version + 1, " \
        "professional_data = jsonb_set(coalesce(professional_data, '{}'), '{registerCopy}', to_jsonb(data_version + 1)) "
 
@@ -122,19 +141,19 @@ def number(text):
 class Client:
     """One connection that reads and writes registers. Where faults are made it comes back after errors."""
 
-    def __init__(self, registers, url, direct, seed, end, faults):
-        self.r, self.dice, self.end, self.seed = registers, random.Random(seed), end, seed
-        self.url, self.direct, self.faults = url, direct, faults
+    def __init__(self, registers, url, direct, seed, plan):
+        self.r, self.dice, self.seed, self.plan = registers, random.Random(seed), seed, plan
+        self.url, self.direct = url, direct
         self.fault, self.errors = None, collections.Counter()
         self.thread = threading.Thread(target=self.work)
 
     def work(self):
         try:
-            while time.monotonic() < self.end:
+            while not self.r.ended():
                 try:
                     self.converse()
                 except (psycopg.Error, OSError) as fault:
-                    if not self.faults:
+                    if not self.plan.faults:
                         raise
                     self.errors[getattr(fault, "sqlstate", None) or "lost"] += 1
                     time.sleep(0.05)
@@ -144,8 +163,8 @@ class Client:
     def converse(self):
         with psycopg.connect(self.url, autocommit=True) as self.c:
             self.simple = psycopg.ClientCursor(self.c)
-            while time.monotonic() < self.end:
-                if self.dice.random() < 0.06:
+            while not self.r.ended():
+                if self.dice.random() < self.plan.writes:
                     self.write()
                 else:
                     self.read()
@@ -161,7 +180,7 @@ class Client:
         # every client likes some users better, so that entries are hit before they are written again
         u = self.dice.randrange(1, USERS + 1) if self.dice.random() < 0.5 else self.dice.randrange(1, 9)
         n = (u - 1) * EACH + self.dice.randrange(1, EACH)  # the first four have documents
-        how = self.dice.choice(list(READS))
+        how = self.dice.choice(OFTEN)
         sql, wants = READS[how]
         if wants == "user":
             if how in ("sum of a user", "joined by its user"):
@@ -311,21 +330,34 @@ def prepare(folder):
 class Troublemaker:
     """Makes one fault after the other until the end, and puts each right again."""
 
-    def __init__(self, servers, proxies, faults, seed, end):
-        self.servers, self.proxies, self.faults, self.end = servers, proxies, faults, end
-        self.dice, self.made, self.fault = random.Random(seed), collections.Counter(), None
+    def __init__(self, registers, servers, proxies, plan):
+        self.r, self.servers, self.proxies, self.faults = registers, servers, proxies, list(plan.faults)
+        self.dice, self.made, self.fault = random.Random(plan.seed), collections.Counter(), None
         self.answers = collections.Counter()  # of proxies that are gone
         self.thread = threading.Thread(target=self.work)
 
     def work(self):
         try:
-            while self.faults and time.monotonic() < self.end - 8:
+            while self.faults and not self.r.ended(early=8):
                 time.sleep(self.dice.uniform(2, 5))
                 kind = self.dice.choice(self.faults)
                 getattr(self, kind)()
                 self.made[kind] += 1
         except BaseException as fault:
             self.fault = f"no fault could be made: {fault!r}"
+
+    def lag(self):
+        """The replica replays nothing for a while."""
+        self.servers.replica.sql("SELECT pg_wal_replay_pause()")
+        time.sleep(self.dice.uniform(1, 3))
+        self.servers.replica.sql("SELECT pg_wal_replay_resume()")
+
+    def pause(self):
+        """A proxy stands still for longer than its lease."""
+        target = self.dice.choice(self.proxies)
+        target.process.kill(signal.SIGSTOP)
+        time.sleep(self.dice.uniform(2.5, 4))
+        target.process.kill(signal.SIGCONT)
 
     def redis(self):
         """It is silent for a while, or dies with all that it has."""
@@ -357,20 +389,19 @@ def answers_of(proxy):
     return collections.Counter({k: int(v) for k, v in proxy.by_source().items()})
 
 
-def run(servers, proxies, clients, seconds, seed=0, faults=()):
+def run(servers, proxies, plan):
     """Lets the clients work; returns what came of it."""
     registers = Registers({number(k): int(v) for k, v in (line.split("|") for line in servers.primary.sql(
-        "SELECT id, data_version FROM business_evaluations").split("\n"))})
-    end = time.monotonic() + seconds
-    trouble = Troublemaker(servers, proxies, list(faults), seed, end)
+        "SELECT id, data_version FROM business_evaluations").split("\n"))}, plan)
+    trouble = Troublemaker(registers, servers, proxies, plan)
     for proxy in proxies:
         trouble.answers.subtract(answers_of(proxy))
-    workers = [Client(registers, proxies[i % len(proxies)].url(), servers.primary.url(), seed * 1000 + i, end, faults)
-               for i in range(clients)]
+    workers = [Client(registers, proxies[i % len(proxies)].url(), servers.primary.url(), plan.seed * 1000 + i, plan)
+               for i in range(plan.clients)]
     for one in [*workers, trouble]:
         one.thread.start()
     for one in [*workers, trouble]:
-        one.thread.join(seconds + 90)
+        one.thread.join(plan.seconds + 90)
     for proxy in proxies:
         trouble.answers.update(answers_of(proxy))
     return Report(registers, workers, trouble)
@@ -404,14 +435,16 @@ class Report:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--clients", type=int, default=20)
-    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--clients", type=int, default=Plan.clients)
+    parser.add_argument("--seconds", type=float, default=Plan.seconds)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--writes", type=float, default=Plan.writes, help="their share of what clients do")
+    parser.add_argument("--first", action="store_true", help="stop at the first stale read")
     parser.add_argument("--proxies", type=int, default=1, help="more than one share their ledger through Redis")
     parser.add_argument("--store", choices=["memory", "redis"], default="memory")
     parser.add_argument("--faults", default="", help="of " + ",".join(FAULTS) + "; the replica is late in any case")
     options = parser.parse_args()
-    faults = [fault for fault in options.faults.split(",") if fault]
+    faults = tuple(fault for fault in options.faults.split(",") if fault)
     if set(faults) - set(FAULTS):
         parser.error("--faults takes " + ",".join(FAULTS))
     os.environ.setdefault("PGTIER_BIN", str(ROOT / "build/release/pgtier"))
@@ -422,14 +455,14 @@ def main():
     try:
         for i in range(options.proxies):
             proxies.append(Pgtier(servers, folder / f"pgtier{i}", settings(servers, options.store, options.proxies > 1)).start())
-        report = run(servers, proxies, options.clients, options.seconds, options.seed, faults)
+        report = run(servers, proxies, Plan(options.clients, options.seconds, options.seed, options.writes, faults, options.first))
+        print(report.text(), flush=True)
     finally:
         for proxy in proxies:
             proxy.stop()
         servers.stop()
-    print(report.text())
     shutil.rmtree(folder, ignore_errors=True)
-    return bool(report.stale or report.faults)
+    return 1 if report.stale else 2 if report.faults else 0
 
 
 def settings(servers, store, fleet=False):

@@ -25,11 +25,11 @@ def late(folder):
     servers.stop()
 
 
-@pytest.mark.parametrize("store", ["memory", "redis"])
-def test_no_read_is_stale(start, late, store):
-    proxy = start(checker.settings(late, store), on=late)
-    report = checker.run(late, [proxy], CLIENTS, SECONDS)
-    print(f"\n{store}: {report.text()}")
+@pytest.mark.parametrize("store, proxies", [("memory", 1), ("redis", 1), ("redis", 2)])
+def test_no_read_is_stale(start_alone, late, store, proxies):
+    fleet = [start_alone(checker.settings(late, store, fleet=proxies > 1), on=late) for _ in range(proxies)]
+    report = checker.run(late, fleet, checker.Plan(CLIENTS, SECONDS))
+    print(f"\n{proxies} with {store}: {report.text()}")
     assert report.stale == [] and report.faults == []
     # Nothing is proved by reads that all went to the primary.
     for source in "cache", "replica", "primary":
