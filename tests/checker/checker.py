@@ -4,7 +4,7 @@
 that was acknowledged and the newest that any reader has finished seeing; what it then reads may be neither older than those nor newer than
 what was last attempted. The replica replays late on purpose. As a program it starts servers of its own:
 
-    /usr/bin/python3 tests/checker/checker.py --clients 50 --seconds 300 --seed 1 --proxies 2 --store redis --faults lag,redis,replica,pause,proxy,primary
+    /usr/bin/python3 tests/checker/checker.py --clients 50 --seconds 300 --seed 1 --proxies 2 --store redis --faults lag,redis,part,replica,pause,proxy,cut,primary
 
 and with --proxies 2 one reads what the other has written. It prints answers by source, reads and writes by form, the faults that were made, and for what was stale what is known of that register. The exit
 status is 1 where anything was stale, 2 where something else went wrong. The program under test is PGTIER_BIN, or build/release/pgtier.
@@ -16,7 +16,6 @@ import os
 import pathlib
 import random
 import shutil
-import signal
 import sys
 import tempfile
 import threading
@@ -31,10 +30,11 @@ from cluster import Cluster  # noqa: E402 (its folder is known only now)
 from proxy import Pgtier  # noqa: E402
 from rows import evaluation, owner, user  # noqa: E402
 
+from faults import FAULTS, Relay, Troublemaker, answers_of  # noqa: E402
+
 USERS, EACH = 40, 5
 DELAY = "250ms"
 HISTORY = 24  # what is remembered of a register
-FAULTS = ["lag", "redis", "replica", "pause", "proxy", "primary"]
 
 
 @dataclasses.dataclass
@@ -47,6 +47,7 @@ class Plan:
     writes: float = 0.02  # of what clients do
     faults: tuple = ()
     first: bool = False  # stop at the first stale read
+    relays: dict = dataclasses.field(default_factory=dict)  # "primary", and "redis": one a proxy, for cut and part
 
 
 class Registers:
@@ -213,6 +214,8 @@ class Client:
         n = (u - 1) * EACH + self.dice.randrange(1, EACH + 1)
         with self.r.writers[u]:
             form = self.dice.choice(NARROW if time.monotonic() % 3 > 0.4 else WIDE)
+            if self.plan.faults and self.dice.random() < 0.1:
+                form = slow
             keys = keys_of(u) if form in OF_USER else [n]
             changes = {k: self.r.acknowledged[k] + 1 for k in keys}
             changes["sum", u] = self.r.acknowledged["sum", u] + len(keys)
@@ -290,6 +293,11 @@ def two_statements(client, n, u):
     client.simple.execute(STEP + f"WHERE id = '{evaluation(n)}'; SELECT 1")
 
 
+def slow(client, n, u):
+    """Goes on for a while, and commits, where nobody waits for it any more."""
+    client.simple.execute(STEP + f"WHERE id = '{evaluation(n)}'; SELECT pg_sleep(0.2)")
+
+
 def unbounded(client, n, u):
     client.simple.execute(f"DO $$ BEGIN {STEP} WHERE id = '{evaluation(n)}'; END $$")
 
@@ -312,9 +320,9 @@ WIDE = NARROW + [whole_user, by_join, unpinned, in_a_cte, unbounded]
 OF_USER = {whole_user, by_join, unpinned}
 
 
-def prepare(folder):
+def prepare(folder, delay=DELAY):
     """A cluster whose registers stand at 1 and whose replica replays late."""
-    servers = Cluster(folder, delay=DELAY).start()
+    servers = Cluster(folder, delay=delay).start()
     try:
         servers.load(USERS * EACH)
         servers.primary.sql("UPDATE business_evaluations SET data_version = 1, professional_data = "
@@ -325,68 +333,6 @@ def prepare(folder):
         servers.stop()
         raise
     return servers
-
-
-class Troublemaker:
-    """Makes one fault after the other until the end, and puts each right again."""
-
-    def __init__(self, registers, servers, proxies, plan):
-        self.r, self.servers, self.proxies, self.faults = registers, servers, proxies, list(plan.faults)
-        self.dice, self.made, self.fault = random.Random(plan.seed), collections.Counter(), None
-        self.answers = collections.Counter()  # of proxies that are gone
-        self.thread = threading.Thread(target=self.work)
-
-    def work(self):
-        try:
-            while self.faults and not self.r.ended(early=8):
-                time.sleep(self.dice.uniform(2, 5))
-                kind = self.dice.choice(self.faults)
-                getattr(self, kind)()
-                self.made[kind] += 1
-        except BaseException as fault:
-            self.fault = f"no fault could be made: {fault!r}"
-
-    def lag(self):
-        """The replica replays nothing for a while."""
-        self.servers.replica.sql("SELECT pg_wal_replay_pause()")
-        time.sleep(self.dice.uniform(1, 3))
-        self.servers.replica.sql("SELECT pg_wal_replay_resume()")
-
-    def pause(self):
-        """A proxy stands still for longer than its lease."""
-        target = self.dice.choice(self.proxies)
-        target.process.kill(signal.SIGSTOP)
-        time.sleep(self.dice.uniform(2.5, 4))
-        target.process.kill(signal.SIGCONT)
-
-    def redis(self):
-        """It is silent for a while, or dies with all that it has."""
-        if self.dice.random() < 0.5:
-            self.servers.redis.process.kill(signal.SIGSTOP)
-            time.sleep(1)
-            self.servers.redis.process.kill(signal.SIGCONT)
-        else:
-            self.servers.redis.stop()
-            self.servers.redis.start()
-
-    def replica(self):
-        self.servers.replica.stop(signal.SIGQUIT)
-        self.servers.replica.start()
-
-    def proxy(self):
-        target = self.dice.choice(self.proxies)
-        self.answers.update(answers_of(target))
-        target.kill()
-        target.start(ready=False)
-        self.answers.subtract(answers_of(target))
-
-    def primary(self):
-        self.servers.primary.stop(self.dice.choice([signal.SIGINT, signal.SIGQUIT]))
-        self.servers.primary.start()
-
-
-def answers_of(proxy):
-    return collections.Counter({k: int(v) for k, v in proxy.by_source().items()})
 
 
 def run(servers, proxies, plan):
@@ -439,6 +385,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=Plan.seconds)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--writes", type=float, default=Plan.writes, help="their share of what clients do")
+    parser.add_argument("--delay", default=DELAY, help="by which the replica replays late (recovery_min_apply_delay)")
     parser.add_argument("--first", action="store_true", help="stop at the first stale read")
     parser.add_argument("--proxies", type=int, default=1, help="more than one share their ledger through Redis")
     parser.add_argument("--store", choices=["memory", "redis"], default="memory")
@@ -450,24 +397,38 @@ def main():
     os.environ.setdefault("PGTIER_BIN", str(ROOT / "build/release/pgtier"))
     folder = pathlib.Path(tempfile.mkdtemp(prefix="pgtier-checker-"))
     folder.chmod(0o755)
-    servers = prepare(folder / "cluster")
-    proxies = []
+    servers = prepare(folder / "cluster", options.delay)
+    proxies, relays, redis, primary = [], {}, None, None
     try:
+        if "cut" in faults:
+            primary = relays["primary"] = Relay(folder / "primary.log", servers.primary.port)
         for i in range(options.proxies):
-            proxies.append(Pgtier(servers, folder / f"pgtier{i}", settings(servers, options.store, options.proxies > 1)).start())
-        report = run(servers, proxies, Plan(options.clients, options.seconds, options.seed, options.writes, faults, options.first))
+            if "part" in faults:
+                redis = Relay(folder / f"redis{i}.log", servers.redis.port)
+                relays.setdefault("redis", []).append(redis)
+            own = settings(servers, options.store, options.proxies > 1, redis and redis.port, primary and primary.port)
+            proxies.append(Pgtier(servers, folder / f"pgtier{i}", own).start())
+        plan = Plan(options.clients, options.seconds, options.seed, options.writes, faults, options.first, relays)
+        report = run(servers, proxies, plan)
         print(report.text(), flush=True)
     finally:
         for proxy in proxies:
             proxy.stop()
+        for relay in [*relays.get("redis", []), *filter(None, [primary])]:
+            relay.stop()
         servers.stop()
     shutil.rmtree(folder, ignore_errors=True)
     return 1 if report.stale else 2 if report.faults else 0
 
 
-def settings(servers, store, fleet=False):
-    return {"pool": {"mode": "transaction", "size": 8}, "cache": {"store": servers.redis.url if store == "redis" else "memory"},
-            "freshness": {"ledger": servers.redis.url if fleet else "memory"}}
+def settings(servers, store, fleet=False, redis=None, primary=None):
+    """Of a proxy; with `redis` and `primary`, ports by which it reaches them."""
+    url = f"redis://127.0.0.1:{redis or servers.redis.port}/0"
+    over = {"pool": {"mode": "transaction", "size": 8}, "cache": {"store": url if store == "redis" else "memory"},
+            "freshness": {"ledger": url if fleet else "memory"}}
+    if primary:
+        over["databases"] = {"app": {"primary": servers.primary.url().replace(f":{servers.primary.port}/", f":{primary}/")}}
+    return over
 
 
 if __name__ == "__main__":

@@ -1,70 +1,147 @@
-"""Breaks the ledger on purpose and expects the freshness checker to notice.
+"""Breaks the rules of freshness on purpose, one at a time, and expects the checker to notice.
 
     /usr/bin/python3 tests/mutants/run.py [name ...]
 
-Each mutant is a copy of the sources with one rule of freshness switched off, built and run under
-tests/integration/test_freshness.py. A mutant that is not caught is a failure: a check that cannot fail is none.
+A mutant is one copy of the sources with a few lines replaced. The checker runs against it until the first stale read, at most for
+PGTIER_MUTANT_SECONDS (60). One that is not caught is a failure, and so is one whose lines are not found any more.
 """
+import dataclasses
 import os
 import pathlib
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-LEDGER = "src/fresh/memory_ledger.c"
-SECONDS = os.environ.get("PGTIER_MUTANT_SECONDS", "20")
+SECONDS = os.environ.get("PGTIER_MUTANT_SECONDS", "60")
+LEDGER, FLEET, FOOTPRINT = "src/fresh/memory_ledger.c", "src/fresh/fleet.c", "src/fresh/footprint.c"
+TWO = ["--proxies", "2", "--store", "redis"]
 
-MUTANTS = {  # name: {function: the statements it then begins with}
-    # A commit ends pending, but the cells keep their stamps and LSNs: entries and replicas stay good.
-    "commit-without-touch": {"ledger_commit": "(void)lsn; ledger_abort(ledger, write); return;"},
-    # Writes leave no trace at all.
-    "begin-and-commit-do-nothing": {"ledger_begin": "(void)ledger; (void)added; return;",
-                                    "ledger_commit": "(void)ledger; (void)write; (void)lsn; return;"},
+
+@dataclasses.dataclass
+class Mutant:
+    what: str
+    edits: list  # (path, old lines, new lines)
+    options: list = dataclasses.field(default_factory=list)
+
+
+FEW_CELLS = (LEDGER, "ledger->max_cells = max_cells;", "ledger->max_cells = max_cells * 0 + 60;")
+MUTANTS = {
+    # The ledger.
+    "entries-outlive-commits": Mutant("a commit leaves what is kept valid", [
+        (LEDGER, "cell->touched = ledger->position;\n        if (lsn", "if (lsn")]),
+    "commits-have-no-lsn": Mutant("a replica need not have a commit", [
+        (LEDGER, "if (lsn > cell->lsn)\n            cell->lsn = lsn;", "")]),
+    "entries-ignore-pending": Mutant("what is kept answers while a write is under way", [
+        (LEDGER, "cell->pending == 0 && cell->touched", "cell->touched")]),
+    "evicted-cells-leave-no-floor": Mutant("a cell that is not there was never touched", [
+        FEW_CELLS,
+        (LEDGER, "if (cell->touched > ledger->floor_touched)\n        ledger->floor_touched = cell->touched;", "")]),
+    "evicted-cells-leave-no-lsn": Mutant("a cell that is not there needs no position", [
+        FEW_CELLS,
+        (LEDGER, "if (cell->lsn > ledger->floor_lsn)\n        ledger->floor_lsn = cell->lsn;", "")]),
+    "first-relation-only": Mutant("of a join only the first relation counts", [
+        (LEDGER, "while (i < read->ncells) {\n        uint8_t occurrence = read->occurrence[i];\n        struct needs",
+         "while (i < read->ncells && read->occurrence[i] < 2) {\n        uint8_t occurrence = read->occurrence[i];\n"
+         "        struct needs")]),
+    # What reads and writes touch.
+    "unknown-values-touch-nothing": Mutant("an UPDATE touches no rows but those that it names", [
+        (FOOTPRINT, "touch(writer, star);\n        return;", "return;")]),
+    "relations-are-not-touched": Mutant("reads of a whole relation see no writes", [
+        (FOOTPRINT, "touch(writer, relation_cell(ref));", "")]),
+    "writes-of-everything-touch-nothing": Mutant("a read does not look at what nobody can bound", [
+        (FOOTPRINT, "look_at(&reader, CELL_ALL, false);\n    for", "for")]),
+    # The way of a request.
+    "replicas-are-believed": Mutant("what a replica answers is not looked at", [
+        ("src/session/reply.c",
+         "if (!ledger_valid(session->database->ledger, &request->read, request->need.stamp, false))", "if (false)")],
+        ["--writes", "0.1", "--delay", "0"]),
+    "flights-take-everybody": Mutant("who comes after a write joins a fetch from before it", [
+        ("src/cache/flight.c", "is_of_key(flight, ask->key) &&\n            ask->valid(ask->owner, flight->stamp, false))",
+         "is_of_key(flight, ask->key))")]),
+    "kept-as-of-the-end": Mutant("what was read counts as new as when it had come", [
+        ("src/cache/cache.c", "entry.stamp = flight->stamp;", "entry.stamp = UINT64_MAX >> 1;")]),
+    "unknown-ends-are-rollbacks": Mutant("a write whose server is lost was never made", [
+        ("src/session/transaction.c", "if (!transaction->written) {\n        forget(transaction);\n        return;\n    }",
+         "if (transaction->written && database->fleet)\n        fleet_abort(database->fleet, &transaction->mark);\n"
+         "    else if (transaction->written)\n        ledger_abort(database->ledger, &transaction->write);\n"
+         "    forget(transaction);\n    return;")],
+        ["--faults", "cut"]),
+    "opens-at-once": Mutant("what runs on the primary when the ledger opens is not waited for", [
+        ("src/route/opening.c", "if (opening->ended) {", "if (true) {")], ["--faults", "proxy", "--writes", "0.1"]),
+    # The fleet.
+    "nobody-is-waited-for": Mutant("a write is sent before the others have heard of it", [
+        (FLEET, "return fleet->opens && mark->told == mark->heard && heard_by_all(fleet) >= mark->heard_at;", "return true;")], TWO),
+    "trust-for-ever": Mutant("a member that stood still goes on as if nothing had been", [
+        (LEDGER, "(!ledger->follows || clock_now() < atomic_load(&ledger->trusted))", "true")], [*TWO, "--faults", "pause"]),
+    "others-may-be-away": Mutant("a member that is not heard of is not minded", [
+        (FLEET, "if (state->members[i].lease < first)", "if (state->members[i].id == bus_id(fleet->bus))")],
+        [*TWO, "--faults", "part"]),
+    "dead-members-leave-nothing": Mutant("what a killed member had under way is forgotten", [
+        (FLEET, "fleet->figures.fenced++;\n    start_anew(fleet);", "fleet->figures.fenced++;")],
+        [*TWO, "--faults", "proxy", "--writes", "0.1"]),
+    "ends-are-not-told": Mutant("what others have written was rolled back", [
+        (FLEET, "record->type == RECORD_COMMIT, record->lsn", "false, record->lsn")], TWO),
 }
 
 
-def mutate(source, changes):
-    for function, statements in changes.items():
-        source, count = re.subn(rf"(^void {function}\([^)]*\)\n{{\n)", rf"\1    {statements}\n", source, flags=re.M)
-        if count != 1:
-            raise SystemExit(f"{LEDGER} has {count} definitions of {function}")
-    return source
+class Tree:
+    """A copy of the sources that is built anew after each change."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        for name in "CMakeLists.txt", "CMakePresets.json", "src", "conf", "sql", "bench", "tests":
+            if (ROOT / name).is_dir():
+                shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("node_modules", "__pycache__"))
+            else:
+                shutil.copy(ROOT / name, folder / name)
+        # What a rule was for may be of no use without it.
+        lists = folder / "CMakeLists.txt"
+        lists.write_text(lists.read_text(encoding="utf-8").replace("-Werror ", ""), encoding="utf-8")
+        self.run("cmake", "--preset", "release")
+
+    def run(self, *words):
+        done = subprocess.run(words, cwd=self.folder, text=True, capture_output=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"{words} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+
+    def build(self, mutant):
+        """Its program. The sources are put back once it is there."""
+        sources = {path: (self.folder / path).read_text(encoding="utf-8") for path, _, _ in mutant.edits}
+        for path, old, new in mutant.edits:
+            text = (self.folder / path).read_text(encoding="utf-8")
+            if text.count(old) != 1:
+                raise SystemExit(f"{path} holds {old!r} {text.count(old)} times")
+            (self.folder / path).write_text(text.replace(old, new), encoding="utf-8")
+        self.run("cmake", "--build", "--preset", "release", "--target", "pgtier", "-j2")
+        for path, source in sources.items():
+            (self.folder / path).write_text(source, encoding="utf-8")
+        return self.folder / "build/release/pgtier"
 
 
-def build(tree, changes):
-    for name in "CMakeLists.txt", "CMakePresets.json", "src", "conf", "sql", "bench", "tests":
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("node_modules", "__pycache__"))
-        else:
-            shutil.copy(ROOT / name, tree / name)
-    path = tree / LEDGER
-    path.write_text(mutate(path.read_text(encoding="utf-8"), changes), encoding="utf-8")
-    subprocess.run(["cmake", "--preset", "release"], cwd=tree, check=True, stdout=subprocess.DEVNULL)
-    subprocess.run(["cmake", "--build", "--preset", "release", "--target", "pgtier", "-j2"], cwd=tree, check=True,
-                   stdout=subprocess.DEVNULL)
-    return tree / "build/release/pgtier"
-
-
-def stale_reads(program):
-    """How many stale reads the checker counted, and what it said."""
-    done = subprocess.run(["/usr/bin/python3", "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "-k", "memory",
-                           str(ROOT / "tests/integration/test_freshness.py")], text=True, capture_output=True, check=False,
-                          env=dict(os.environ, PGTIER_BIN=str(program), PGTIER_FRESHNESS_SECONDS=SECONDS))
-    return sum(map(int, re.findall(r"values read.*stale: (\d+)", done.stdout))), done.stdout + done.stderr
+def check(program, options):
+    """The checker's exit status and what it said."""
+    done = subprocess.run(["/usr/bin/python3", str(ROOT / "tests/checker/checker.py"), "--first", "--seconds", SECONDS, *options],
+                          text=True, capture_output=True, check=False, env=dict(os.environ, PGTIER_BIN=str(program)))
+    return done.returncode, done.stdout + done.stderr
 
 
 def main(names):
-    missed = []
-    for name in names or MUTANTS:
-        with tempfile.TemporaryDirectory(prefix=f"pgtier-{name}-") as tree:
-            found, said = stale_reads(build(pathlib.Path(tree), MUTANTS[name]))
-        print(f"mutant {name}: {found} stale reads{'' if found else ': NOT CAUGHT'}", flush=True)
-        if not found:
-            missed.append(name)
-            print(said[-3000:])
+    missed = 0
+    with tempfile.TemporaryDirectory(prefix="pgtier-mutants-") as folder:
+        tree = Tree(pathlib.Path(folder))
+        for name in names or MUTANTS:
+            program = tree.build(MUTANTS[name])
+            began = time.monotonic()
+            status, said = check(program, MUTANTS[name].options)
+            caught = status == 1 and "STALE" in said
+            missed += not caught
+            print(f"{name} ({MUTANTS[name].what}): {'caught' if caught else 'NOT CAUGHT'} in {time.monotonic() - began:.0f} s", flush=True)
+            if not caught:
+                print(said[-3000:], flush=True)
+    print(f"{len(names or MUTANTS) - missed} of {len(names or MUTANTS)} mutants caught")
     return bool(missed)
 
 
