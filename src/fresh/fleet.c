@@ -126,6 +126,9 @@ void fleet_commit(struct fleet *fleet, struct fleet_mark *mark, uint64_t lsn)
 {
     struct record record = {.type = RECORD_COMMIT, .write = mark->id, .lsn = lsn};
 
+    for (unsigned i = 0; i < mark->write->ncells; i++)
+        if (mark->write->spared[i])
+            record.cells.cells[record.cells.ncells++] = mark->write->cells[i];
     mark->lsn = lsn;
     mark->ending = true;
     if (bus_id(fleet->bus))
@@ -293,14 +296,18 @@ static void hear_begin(struct fleet *fleet, uint64_t from, const struct record *
     remote->ddl |= record->ddl;
 }
 
-static void end_remote(struct fleet *fleet, struct remote *remote, bool committed, uint64_t lsn)
+/* Its end, as it is told; NULL: of no more account. */
+static void end_remote(struct fleet *fleet, struct remote *remote, const struct record *end)
 {
     bool ddl = remote->ddl;
 
-    if (committed)
-        ledger_commit(fleet->settings.ledger, &remote->write, lsn);
-    else
+    if (end && end->type == RECORD_COMMIT) {
+        for (unsigned i = 0; i < remote->write.ncells; i++)
+            remote->write.spared[i] = has_cell(&end->cells, remote->write.cells[i]);
+        ledger_commit(fleet->settings.ledger, &remote->write, end->lsn);
+    } else {
         ledger_abort(fleet->settings.ledger, &remote->write);
+    }
     map_remove(&fleet->remotes, &remote->link);
     mem_free(remote);
     if (ddl)
@@ -329,7 +336,7 @@ static void drop_remotes(struct fleet *fleet, uint64_t teller)
         map_each(&fleet->remotes, find_any, &all);
         if (!all.found)
             return;
-        end_remote(fleet, all.found, false, 0);
+        end_remote(fleet, all.found, NULL);
     }
 }
 
@@ -453,7 +460,7 @@ static void hear_other(struct fleet *fleet, uint64_t seq, uint64_t from,
     case RECORD_COMMIT:
     case RECORD_ABORT:
         if (remote)
-            end_remote(fleet, remote, record->type == RECORD_COMMIT, record->lsn);
+            end_remote(fleet, remote, record);
         break;
     case RECORD_HEARD:
         if (fellow && record->number > fellow->heard)

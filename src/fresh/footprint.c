@@ -185,26 +185,36 @@ void footprint_read(const struct plan *plan, const struct pinned *pinned,
 
 struct writer {
     struct footprint_write *write, *added;
+    const struct footprint_telling *telling;
+    bool sparing; /* what is touched now may be told otherwise */
 };
 
-static bool is_in(const struct footprint_write *write, uint64_t cell)
+/* Where it is; -1: nowhere. */
+static int find(const struct footprint_write *write, uint64_t cell)
 {
     for (unsigned i = 0; i < write->ncells; i++)
         if (write->cells[i] == cell)
-            return true;
-    return false;
+            return (int)i;
+    return -1;
 }
 
 static void add(struct writer *writer, uint64_t cell)
 {
-    if (is_in(writer->write, cell))
+    struct footprint_write *write = writer->write;
+    int at = find(write, cell);
+
+    if (at >= 0) {
+        write->spared[at] &= writer->sparing;
         return;
-    writer->write->cells[writer->write->ncells++] = cell;
+    }
+    write->spared[write->ncells] = writer->sparing;
+    write->cells[write->ncells++] = cell;
     writer->added->cells[writer->added->ncells++] = cell;
 }
 
 static void add_everything(struct writer *writer)
 {
+    writer->sparing = false;
     add(writer, CELL_ALL);
     add(writer, CELL_ANY);
     writer->write->everything = writer->added->everything = true;
@@ -221,6 +231,18 @@ static void touch(struct writer *writer, uint64_t cell)
         add_everything(writer);
 }
 
+/* False where there are too many. */
+static bool touch_value(struct writer *writer, uint64_t cell)
+{
+    if (find(writer->write, cell) >= 0)
+        return true;
+    if (writer->write->nvalues >= FOOTPRINT_VALUES)
+        return false;
+    writer->write->nvalues++;
+    touch(writer, cell);
+    return true;
+}
+
 /* The values one by one, or, where the union has too many, `rest` that stands for all of them. */
 static void touch_values(struct writer *writer, const struct plan_ref *ref, unsigned index,
                          unsigned dimension, const struct pinned *pinned, bool given, uint64_t rest)
@@ -229,16 +251,10 @@ static void touch_values(struct writer *writer, const struct plan_ref *ref, unsi
     struct slice value;
 
     while (next_value(pinned, index, dimension, given, &at, &value)) {
-        uint64_t cell = value_cell(ref, dimension, value);
-
-        if (is_in(writer->write, cell))
-            continue;
-        if (writer->write->nvalues >= FOOTPRINT_VALUES) {
+        if (!touch_value(writer, value_cell(ref, dimension, value))) {
             touch(writer, rest);
             return;
         }
-        writer->write->nvalues++;
-        touch(writer, cell);
     }
 }
 
@@ -262,6 +278,15 @@ static bool is_key(const struct plan_ref *ref, unsigned dimension)
     return column && column->unique;
 }
 
+/* What stands for values that are not known, and may be told. */
+static void touch_rest(struct writer *writer, unsigned dimension, uint64_t rest)
+{
+    for (unsigned i = 0; writer->telling && i < writer->telling->count; i++)
+        writer->sparing |= writer->telling->dims[i].dimension == dimension;
+    touch(writer, rest);
+    writer->sparing = false;
+}
+
 static void insert_dimension(struct writer *writer, const struct plan *plan, unsigned index,
                              unsigned dimension, const struct pinned *pinned)
 {
@@ -272,7 +297,7 @@ static void insert_dimension(struct writer *writer, const struct plan *plan, uns
     if (is_known(pinned, index, dimension, true))
         touch_values(writer, ref, index, dimension, pinned, true, rest);
     else
-        touch(writer, rest);
+        touch_rest(writer, dimension, rest);
 }
 
 /* Of UPDATE and DELETE: the values before by what WHERE pins, those after by what SET gives. */
@@ -285,6 +310,11 @@ static void change_dimension(struct writer *writer, const struct plan *plan, uns
     bool update = ref->ref->use == REF_UPDATE;
     const struct catalog_column *column = update ? column_of(ref, dimension) : NULL;
 
+    /* A row that is returned shows what it is now: of what it was it tells where that stays. */
+    if (!is_known(pinned, index, dimension, false) && !given && !(column && column->generated)) {
+        touch_rest(writer, dimension, star);
+        return;
+    }
     if (!is_known(pinned, index, dimension, false) ||
         (given && !is_known(pinned, index, dimension, true)) || (column && column->generated)) {
         touch(writer, star);
@@ -334,11 +364,12 @@ static struct writer start(struct footprint_write *write, struct footprint_write
 {
     added->ncells = added->nvalues = 0;
     added->everything = false;
-    return (struct writer){write, added};
+    return (struct writer){.write = write, .added = added};
 }
 
 void footprint_write(const struct plan *plan, const struct pinned *pinned,
-                     struct footprint_write *write, struct footprint_write *added)
+                     const struct footprint_telling *telling, struct footprint_write *write,
+                     struct footprint_write *added)
 {
     struct writer writer = start(write, added);
 
@@ -349,6 +380,7 @@ void footprint_write(const struct plan *plan, const struct pinned *pinned,
 
         if (ref->ref->use == REF_READ || ref->stood_for)
             continue;
+        writer.telling = ref->added ? NULL : telling;
         if (ref->certain)
             touch_ref(&writer, plan, i, pinned);
         else
@@ -361,4 +393,101 @@ void footprint_everything(struct footprint_write *write, struct footprint_write 
     struct writer writer = start(write, added);
 
     add_everything(&writer);
+}
+
+/* What returned rows tell. */
+
+/* The one occurrence that the statement writes, or that of its INSERT where it has an UPDATE of its
+ * own. NULL where its table is in the statement once more: what is returned may be of either. */
+static const struct plan_ref *written(const struct plan *plan)
+{
+    const struct plan_ref *found = NULL;
+
+    for (unsigned i = 0; i < plan->nrefs && !found; i++)
+        if (plan->refs[i].ref->use != REF_READ && !plan->refs[i].added)
+            found = &plan->refs[i];
+    for (unsigned i = 0; found && i < plan->nrefs; i++) {
+        const struct plan_ref *ref = &plan->refs[i];
+        bool own = ref == found || (found->upsert && ref->ref->use == REF_UPDATE && !ref->added);
+
+        if (!own &&
+            (!ref->certain || ref->id == found->id || (ref->ref->use != REF_READ && !ref->added)))
+            return NULL;
+    }
+    return found;
+}
+
+/* A row in front of the statement's own may be another one of the same table. */
+static bool is_told(const struct plan *plan)
+{
+    const struct shape *shape = plan->shape;
+    const uint8_t kind = shape->nstatements == 1 ? shape->statements[0] : STATEMENT_EMPTY;
+
+    return shape->returns && !plan->everything &&
+           (kind == STATEMENT_INSERT || kind == STATEMENT_UPDATE || kind == STATEMENT_DELETE);
+}
+
+/* The text gives its values, before and after. */
+static bool is_given(const struct plan *plan, const struct plan_ref *written, unsigned dimension,
+                     const struct pinned *pinned)
+{
+    for (unsigned i = 0; i < plan->nrefs; i++) {
+        const struct plan_ref *ref = &plan->refs[i];
+
+        if (ref->id == written->id && !ref->added && ref->ref->use != REF_READ &&
+            !is_known(pinned, i, dimension, ref->ref->use == REF_INSERT))
+            return false;
+    }
+    return true;
+}
+
+void footprint_telling(const struct plan *plan, const struct pinned *pinned,
+                       struct footprint_telling *telling)
+{
+    const struct plan_ref *ref = is_told(plan) ? written(plan) : NULL;
+
+    telling->count = 0;
+    if (!ref || !ref->certain || !ref->relation || !ref->named || ref->named->triggers)
+        return;
+    telling->table = ref->named->oid;
+    for (unsigned i = 0; i < ref->relation->ndimensions && telling->count < 8; i++) {
+        const struct catalog_column *column =
+            catalog_column(ref->named, ref->relation->dimensions[i]);
+
+        if (!column || !column->number || column->type == TYPE_NONE ||
+            is_given(plan, ref, i, pinned))
+            continue;
+        telling->dims[telling->count].column = column->number;
+        telling->dims[telling->count].type = column->type;
+        telling->dims[telling->count].value = dimension_cell(ref, i, CELL_VALUE);
+        telling->dims[telling->count].rest[0] = dimension_cell(ref, i, CELL_STAR);
+        telling->dims[telling->count].rest[1] = dimension_cell(ref, i, CELL_NEW);
+        telling->dims[telling->count++].dimension = (uint8_t)i;
+    }
+}
+
+void footprint_told(const struct footprint_telling *telling, unsigned dim, struct slice value,
+                    struct footprint_write *write, struct footprint_write *added)
+{
+    struct writer writer = start(write, added);
+
+    if (!write->everything &&
+        !touch_value(&writer, hash_bytes_seed(value.at, value.len, telling->dims[dim].value)))
+        footprint_untold(telling, dim, write);
+}
+
+void footprint_untold(const struct footprint_telling *telling, unsigned dim,
+                      struct footprint_write *write)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        int at = find(write, telling->dims[dim].rest[i]);
+
+        if (at >= 0)
+            write->spared[at] = false;
+    }
+}
+
+void footprint_unspare(struct footprint_write *write)
+{
+    memset(write->spared, 0, sizeof(write->spared));
 }

@@ -27,6 +27,9 @@ struct footprint_read {
 struct footprint_write {
     uint16_t ncells;
     uint64_t cells[FOOTPRINT_CELLS * 2];
+    /* Of the cell at this place it is known by now that it stands for nothing that was written: at
+     * the end it is pending no more, and is not touched. */
+    bool spared[FOOTPRINT_CELLS * 2];
     bool everything;  /* CELL_ALL and CELL_ANY are among the cells and stand for what is not */
     uint16_t nvalues; /* from FOOTPRINT_VALUES on a value touches its whole dimension */
 };
@@ -37,9 +40,36 @@ void footprint_read(const struct plan *plan, const struct pinned *pinned,
 /* A read of which nobody knows what it will look at. */
 void footprint_read_anything(struct footprint_read *read);
 
+/* What the rows that a write returns may tell: values of the one table that it writes which its
+ * text does not give. Plain, so that it outlives the plan. */
+struct footprint_telling {
+    uint32_t table; /* its oid */
+    unsigned count;
+    struct {
+        uint32_t column; /* its pg_attribute.attnum */
+        enum value_type type;
+        uint64_t value, rest[2]; /* the seed of its values' cells; those that stand for all */
+        uint8_t dimension;
+    } dims[8];
+};
+/* Its count is 0 where nothing can be told by rows, or nothing need be. */
+void footprint_telling(const struct plan *plan, const struct pinned *pinned,
+                       struct footprint_telling *telling);
+
 /* Adds what one request writes to the union in `write`; `added` is overwritten with those cells
- * that were not in it. A union that is full becomes everything. */
+ * that were not in it. A union that is full becomes everything. `telling`, or NULL: the cells that
+ * stand for what it may tell are spared, if nothing else needs them; whoever asks for that must
+ * say for each of its dims what was told. */
 void footprint_write(const struct plan *plan, const struct pinned *pinned,
-                     struct footprint_write *write, struct footprint_write *added);
+                     const struct footprint_telling *telling, struct footprint_write *write,
+                     struct footprint_write *added);
+/* A row has this value in telling.dims[dim]; `added` as in footprint_write. */
+void footprint_told(const struct footprint_telling *telling, unsigned dim, struct slice value,
+                    struct footprint_write *write, struct footprint_write *added);
+/* Not all rows tell of it: it may have had any value. */
+void footprint_untold(const struct footprint_telling *telling, unsigned dim,
+                      struct footprint_write *write);
+/* .. nor of anything. */
+void footprint_unspare(struct footprint_write *write);
 /* A write that nobody can bound; as footprint_write. */
 void footprint_everything(struct footprint_write *write, struct footprint_write *added);

@@ -45,7 +45,8 @@ bool ledger_serves(const struct ledger *ledger);
 /* Before a write is sent: its cells become pending. `added` comes from footprint_write. */
 void ledger_begin(struct ledger *ledger, const struct footprint_write *added);
 /* The server has said COMMIT and the LSN at or past its record is known: touched now, lsn, and
- * pending ends. `write` is the union of all that was begun. `lsn` 0: no replica exists. */
+ * pending ends; of those that are spared only that. `write` is the union of all that was begun.
+ * `lsn` 0: no replica exists. */
 void ledger_commit(struct ledger *ledger, const struct footprint_write *write, uint64_t lsn);
 /* It was rolled back: pending ends. */
 void ledger_abort(struct ledger *ledger, const struct footprint_write *write);

@@ -227,10 +227,12 @@ void ledger_commit(struct ledger *ledger, const struct footprint_write *write, u
     for (unsigned i = 0; i < write->ncells; i++) {
         struct cell *cell = find_or_make(ledger, write->cells[i]);
 
+        end_pending(ledger, cell);
+        if (write->spared[i])
+            continue;
         cell->touched = ledger->position;
         if (lsn > cell->lsn)
             cell->lsn = lsn;
-        end_pending(ledger, cell);
     }
     if (lsn > ledger->shut_lsn)
         ledger->shut_lsn = lsn;

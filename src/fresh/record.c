@@ -2,7 +2,7 @@
 
 #include <endian.h>
 
-enum { BEGIN_HEAD = 8 + 8 + 1 + 2, BEGIN_DDL = 1, BEGIN_EVERYTHING = 2 };
+enum { BEGIN_HEAD = 8 + 8 + 1, BEGIN_DDL = 1, BEGIN_EVERYTHING = 2, CELLS_HEAD = 2 };
 
 static void put_number(struct buf *out, uint64_t number)
 {
@@ -18,18 +18,24 @@ static uint64_t get_number(const uint8_t *at)
     return le64toh(number);
 }
 
+static void put_cells(struct buf *out, const struct footprint_write *cells)
+{
+    uint8_t count[2] = {(uint8_t)cells->ncells, (uint8_t)(cells->ncells >> 8)};
+
+    buf_put(out, count, sizeof(count));
+    for (unsigned i = 0; i < cells->ncells; i++)
+        put_number(out, cells->cells[i]);
+}
+
 static void put_begin(struct buf *out, const struct record *record)
 {
-    const struct footprint_write *cells = &record->cells;
-    uint8_t head[3] = {
-        (uint8_t)((record->ddl ? BEGIN_DDL : 0) | (cells->everything ? BEGIN_EVERYTHING : 0)),
-        (uint8_t)cells->ncells, (uint8_t)(cells->ncells >> 8)};
+    uint8_t flags = (uint8_t)((record->ddl ? BEGIN_DDL : 0) |
+                              (record->cells.everything ? BEGIN_EVERYTHING : 0));
 
     put_number(out, record->write);
     put_number(out, record->signature);
-    buf_put(out, head, sizeof(head));
-    for (unsigned i = 0; i < cells->ncells; i++)
-        put_number(out, cells->cells[i]);
+    buf_put(out, &flags, sizeof(flags));
+    put_cells(out, &record->cells);
 }
 
 void record_put(struct buf *out, const struct record *record)
@@ -44,6 +50,7 @@ void record_put(struct buf *out, const struct record *record)
     case RECORD_COMMIT:
         put_number(out, record->write);
         put_number(out, record->lsn);
+        put_cells(out, &record->cells);
         break;
     case RECORD_ABORT:
         put_number(out, record->write);
@@ -62,24 +69,36 @@ void record_put(struct buf *out, const struct record *record)
     }
 }
 
+static bool get_cells(struct slice *rest, struct footprint_write *cells)
+{
+    if (rest->len < CELLS_HEAD)
+        return false;
+    cells->everything = false;
+    cells->nvalues = 0;
+    cells->ncells = (uint16_t)(rest->at[0] | rest->at[1] << 8);
+    if (cells->ncells > FOOTPRINT_CELLS * 2 ||
+        rest->len < CELLS_HEAD + cells->ncells * sizeof(uint64_t))
+        return false;
+    for (unsigned i = 0; i < cells->ncells; i++)
+        cells->cells[i] = get_number(rest->at + CELLS_HEAD + i * sizeof(uint64_t));
+    *rest = slice_skip(*rest, CELLS_HEAD + cells->ncells * sizeof(uint64_t));
+    return true;
+}
+
 static bool get_begin(struct slice *rest, struct record *record)
 {
-    struct footprint_write *cells = &record->cells;
+    uint8_t flags;
 
     if (rest->len < BEGIN_HEAD)
         return false;
     record->write = get_number(rest->at);
     record->signature = get_number(rest->at + 8);
-    record->ddl = rest->at[16] & BEGIN_DDL;
-    cells->everything = rest->at[16] & BEGIN_EVERYTHING;
-    cells->nvalues = 0;
-    cells->ncells = (uint16_t)(rest->at[17] | rest->at[18] << 8);
-    if (cells->ncells > FOOTPRINT_CELLS * 2 ||
-        rest->len < BEGIN_HEAD + cells->ncells * sizeof(uint64_t))
+    flags = rest->at[16];
+    record->ddl = flags & BEGIN_DDL;
+    *rest = slice_skip(*rest, BEGIN_HEAD);
+    if (!get_cells(rest, &record->cells))
         return false;
-    for (unsigned i = 0; i < cells->ncells; i++)
-        cells->cells[i] = get_number(rest->at + BEGIN_HEAD + i * sizeof(uint64_t));
-    *rest = slice_skip(*rest, BEGIN_HEAD + cells->ncells * sizeof(uint64_t));
+    record->cells.everything = flags & BEGIN_EVERYTHING;
     return true;
 }
 
@@ -103,7 +122,7 @@ static bool get_rest(struct slice *rest, struct record *record)
     case RECORD_BEGIN:
         return get_begin(rest, record);
     case RECORD_COMMIT:
-        return get_numbers(rest, &record->write, &record->lsn);
+        return get_numbers(rest, &record->write, &record->lsn) && get_cells(rest, &record->cells);
     case RECORD_ABORT:
         return get_numbers(rest, &record->write, NULL);
     case RECORD_JOIN:

@@ -7,7 +7,7 @@
 
 enum record_type {
     RECORD_BEGIN = 'B', /* a write of the teller's begins, or grows: write, signature, ddl, cells */
-    RECORD_COMMIT = 'C', /* .. is committed: write, lsn */
+    RECORD_COMMIT = 'C', /* .. is committed: write, lsn, cells (those that were spared) */
     RECORD_ABORT = 'A',  /* .. was rolled back: write */
     RECORD_HEARD = 'K',  /* the teller has heard all up to a position: number */
     RECORD_JOIN = 'J', /* the teller is new: number (1: its process was a member before), process */
@@ -26,7 +26,7 @@ struct record {
     struct footprint_write cells;
 };
 
-/* Appends; of a BEGIN only the cells and whether they are everything are told. */
+/* Appends; of cells only those and, of a BEGIN, whether they are everything are told. */
 void record_put(struct buf *out, const struct record *record);
 /* Takes the first record off; false where there is none, or what is there is none (`rest` is not
  * empty then). */

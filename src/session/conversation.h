@@ -323,10 +323,27 @@ bool occupied_concerns(const struct session *session, const struct request *requ
 /* It was (55006). True where such servers were closed: it is worth asking again, once. */
 bool occupied_make_room(struct session *session, struct request *request);
 
+/* harvest.c: what a write's RETURNING tells of the rows that it has written. */
+/* NULL where it cannot tell what the text does not; else it counts as a write begun with that. */
+const struct footprint_telling *harvest_begin(struct request *request, const struct plan *plan);
+/* The rest where request.harvests: what comes of its answer, and that it is over. */
+void harvest_columns(struct request *request, struct slice body);
+void harvest_rows(struct request *request, struct slice run);
+void harvest_complete(struct request *request, struct slice tag);
+void harvest_end(struct session *session, struct request *request);
+void harvest_free(struct request *request);
+
 /* transaction.c */
 /* These cells are about to be written. */
 void transaction_begin(struct session *session, const struct plan *plan,
-                       const struct pinned *pinned);
+                       const struct pinned *pinned, const struct footprint_telling *telling);
+/* What rows have told of a write that was begun with `telling`; in the end `harvested`, without
+ * which all that it has left open counts as written. */
+void transaction_told(struct session *session, const struct footprint_telling *telling,
+                      unsigned dim, struct slice value);
+void transaction_untold(struct session *session, const struct footprint_telling *telling,
+                        unsigned dim);
+void transaction_harvested(struct session *session);
 void transaction_begin_everything(struct session *session);
 void transaction_ddl(struct session *session);
 /* Whether all who share the ledger know of what it is about to write; false: the request's steps go

@@ -106,7 +106,7 @@ static void judge(struct feed *feed, struct slice payload, struct footprint_writ
         const struct plan *plan = database_plan(database, known);
 
         plan_pinned(plan, &values, &pinned);
-        footprint_write(plan, &pinned, &feed->latest->write, added);
+        footprint_write(plan, &pinned, NULL, &feed->latest->write, added);
     } else {
         feed->figures.unread++;
         footprint_everything(&feed->latest->write, added);

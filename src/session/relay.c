@@ -94,10 +94,11 @@ static void load_target(struct load *load, const struct message *message, struct
     }
 }
 
-/* Who leads a flight wants the row description for those who will ask for it. */
+/* Who leads a flight wants the row description for those who will ask for it; a write, to know its
+ * rows' columns. */
 static void load_execute(struct load *load, const struct request *request, struct slice whole)
 {
-    if (request->leads && !request->describes) {
+    if ((request->leads || request->harvests) && !request->describes) {
         write_target(load->scratch, MSG_DESCRIBE, 'P', SLICE(""));
         load_owe(load, OWED_DESCRIBE_PORTAL, OWED_SWALLOW, 0);
     }

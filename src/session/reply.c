@@ -336,6 +336,10 @@ static void seen(void *owner, uint8_t type, struct slice whole, bool ours)
         see_after_flush(session, type);
     if (!request || request->discard)
         return;
+    if (request->harvests && type == REPLY_ROWS)
+        harvest_columns(request, body);
+    else if (request->harvests && type == REPLY_COMPLETE && !ours)
+        harvest_complete(request, tag_of(body));
     switch (type) {
     case REPLY_ERROR:
         if (ours && session->take.server->about == owed_settings)
@@ -453,6 +457,8 @@ static void bytes(void *owner, uint8_t type, struct slice run)
     }
     if (request->discard || (request->checking && !look(session, request, type, run)))
         return;
+    if (request->harvests && type == REPLY_ROW)
+        harvest_rows(request, run);
     if (request->leads && is_recorded(type))
         cache_record(&request->ask, type, run);
     request->trail.bytes += run.len;

@@ -51,6 +51,7 @@ static void free_whole(struct request *request)
     buf_clear(&request->held);
     mem_free(request->messages);
     mem_free(request->whose);
+    harvest_free(request);
     mem_free(request);
 }
 

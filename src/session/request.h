@@ -28,6 +28,7 @@ struct known_text {
 };
 
 struct whose;
+struct harvest;
 
 struct request {
     /* What is kept when it is used again, or is only read where it was written. */
@@ -36,10 +37,11 @@ struct request {
     struct buf held;   /* of a replica's answer; nothing of it has reached the client */
     struct message *messages;
     unsigned nmessages, cap;
-    struct whose *whose;    /* the look-up of a tier; NULL: it never asked for one */
-    struct known_text text; /* of the first Query or Bind, its parameters bound */
-    bool has_text;          /* text.known is referenced */
-    struct rules *rules;    /* referenced: the verdict points into them */
+    struct harvest *harvest; /* of what a write returns; NULL: nothing ever was */
+    struct whose *whose;     /* the look-up of a tier; NULL: it never asked for one */
+    struct known_text text;  /* of the first Query or Bind, its parameters bound */
+    bool has_text;           /* text.known is referenced */
+    struct rules *rules;     /* referenced: the verdict points into them */
     struct pinned pinned;
     struct footprint_read read;
     struct need need;
@@ -83,6 +85,7 @@ struct request {
     bool snapshot;       /* the first of a transaction that may live on a replica */
     bool moves;          /* to whatever node was chosen for it: its session held no server */
     bool ddl;            /* may change the catalog */
+    bool harvests;       /* its rows tell what it writes */
     bool asked, leads;
     struct pass pass;    /* one of its operation's, where that has a limit */
     int64_t must_end;    /* loop time: it is cancelled then; 0: never */

@@ -20,7 +20,7 @@ static void need_one(struct session *session, struct request *request, struct kn
         return;
     }
     plan_pinned(plan, values, &request->pinned);
-    transaction_begin(session, plan, &request->pinned);
+    transaction_begin(session, plan, &request->pinned, harvest_begin(request, plan));
 }
 
 static void need_read(struct session *session, struct request *request)
@@ -81,6 +81,7 @@ void leave_need(struct session *session, bool ok)
 
     (void)ok;
     transaction_stop_waiting(session);
+    harvest_end(session, request);
     /* What follows was sent already: the end of that is the end of all, and whatever becomes of it,
      * this may be committed. */
     if (!ring_empty(&session->ahead)) {

@@ -9,6 +9,7 @@ struct transaction {
     struct database *database;
     struct footprint_write write;
     bool written, ddl;
+    unsigned awaited;        /* writes whose rows are to tell what they wrote */
     bool may_have_committed; /* some of it, before what is the end of the rest */
     union {
         struct lsn_wish lsn;
@@ -93,13 +94,41 @@ void transaction_stop_waiting(struct session *session)
 }
 
 void transaction_begin(struct session *session, const struct plan *plan,
-                       const struct pinned *pinned)
+                       const struct pinned *pinned, const struct footprint_telling *telling)
 {
     struct transaction *transaction = transaction_of(session);
     struct footprint_write added;
 
-    footprint_write(plan, pinned, &transaction->write, &added);
+    footprint_write(plan, pinned, telling, &transaction->write, &added);
+    transaction->awaited += telling != NULL;
     begin(transaction, &added);
+}
+
+/* Nobody need hear of it before: that there is a write of any value they know. */
+void transaction_told(struct session *session, const struct footprint_telling *telling,
+                      unsigned dim, struct slice value)
+{
+    struct transaction *transaction = session->transaction;
+    struct footprint_write added;
+
+    if (!transaction)
+        return;
+    footprint_told(telling, dim, value, &transaction->write, &added);
+    if (added.ncells)
+        begin(transaction, &added);
+}
+
+void transaction_untold(struct session *session, const struct footprint_telling *telling,
+                        unsigned dim)
+{
+    if (session->transaction)
+        footprint_untold(telling, dim, &session->transaction->write);
+}
+
+void transaction_harvested(struct session *session)
+{
+    if (session->transaction)
+        session->transaction->awaited--;
 }
 
 void transaction_begin_everything(struct session *session)
@@ -153,6 +182,8 @@ void transaction_end(struct session *session, bool rolled_back)
         return;
     fleet_wait_leave(&transaction->wait);
     database->generation += transaction->ddl;
+    if (transaction->awaited)
+        footprint_unspare(&transaction->write);
     rolled_back &= !transaction->may_have_committed && !transaction->ddl;
     if (!transaction->written || rolled_back) {
         if (transaction->written && database->fleet)
@@ -185,6 +216,7 @@ void transaction_lost(struct session *session, uint32_t pid)
         forget(transaction);
         return;
     }
+    footprint_unspare(&transaction->write);
     transaction->stage = WAITS_FOR_BACKEND;
     transaction->wish.gone.lsn.told = commit_at;
     transaction->wish.gone.lsn.owner = transaction;

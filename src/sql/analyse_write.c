@@ -251,6 +251,12 @@ static void walk_conflict(struct analysis *a, PgQuery__InsertStmt *insert, int r
     analyse_expr(a, conflict->where_clause);
 }
 
+static void walk_returning(struct analysis *a, PgQuery__Node **list, size_t count)
+{
+    a->facts->shape.returns |= count > 0;
+    analyse_exprs(a, list, count);
+}
+
 static void walk_insert(struct analysis *a, PgQuery__InsertStmt *insert)
 {
     int ref = analyse_target(a, insert->relation, REF_INSERT);
@@ -275,7 +281,7 @@ static void walk_insert(struct analysis *a, PgQuery__InsertStmt *insert)
     }
     if (insert->on_conflict_clause)
         walk_conflict(a, insert, ref);
-    analyse_exprs(a, insert->returning_list, insert->n_returning_list);
+    walk_returning(a, insert->returning_list, insert->n_returning_list);
 }
 
 void analyse_insert(struct analysis *a, PgQuery__InsertStmt *insert)
@@ -304,7 +310,7 @@ void analyse_update(struct analysis *a, PgQuery__UpdateStmt *update)
     analyse_where(a, update->where_clause);
     analyse_exprs(a, update->target_list, update->n_target_list);
     analyse_expr(a, update->where_clause);
-    analyse_exprs(a, update->returning_list, update->n_returning_list);
+    walk_returning(a, update->returning_list, update->n_returning_list);
     level_leave(a, &level);
     scope_leave(a, &scope);
 }
@@ -320,7 +326,7 @@ void analyse_delete(struct analysis *a, PgQuery__DeleteStmt *delete)
     analyse_from(a, delete->using_clause, delete->n_using_clause);
     analyse_where(a, delete->where_clause);
     analyse_expr(a, delete->where_clause);
-    analyse_exprs(a, delete->returning_list, delete->n_returning_list);
+    walk_returning(a, delete->returning_list, delete->n_returning_list);
     level_leave(a, &level);
     scope_leave(a, &scope);
 }

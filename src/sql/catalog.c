@@ -559,6 +559,7 @@ static void give_columns(struct catalog *catalog, struct catalog_relation *relat
     columns = arena_take(&catalog->arena, (end - low) * sizeof(*columns));
     for (size_t i = low; i < end; i++) {
         columns[i - low] = raw[i].column;
+        columns[i - low].number = raw[i].number;
         columns[i - low].place = place_of(&raw[i], raw + low, end - low);
     }
     relation->columns = columns;

@@ -15,6 +15,7 @@ struct catalog_column {
     bool unique;          /* alone a full, immediate, valid, non-partial unique index */
     bool generated;
     bool has_default; /* a default or identity makes it up where it is not given */
+    uint32_t number;  /* pg_attribute.attnum; 0: not known */
     int place;        /* among its table's columns, from 0; -1: not known */
 };
 

@@ -195,6 +195,7 @@ struct shape {
     bool star;           /* reads all columns of something */
     bool aggregates;     /* an aggregate or GROUP BY, at any level */
     bool writes;         /* some statement may change rows, or is not known not to */
+    bool returns;        /* RETURNING stands in it */
     bool locks;          /* FOR UPDATE / SHARE, LOCK */
     bool session;        /* leaves something on the session: SET, PREPARE, LISTEN, temp table,
                             DECLARE WITH HOLD, LOAD, session advisory lock, set_config(.., false) */

@@ -30,7 +30,7 @@ from cluster import Cluster  # noqa: E402 (its folder is known only now)
 from proxy import Pgtier  # noqa: E402
 from rows import evaluation, owner, user  # noqa: E402
 
-from faults import FAULTS, Relay, Troublemaker, answers_of  # noqa: E402
+from faults import FAULTS, RELAYED, Relay, Slowpoke, Troublemaker, answers_of  # noqa: E402
 
 USERS, EACH = 40, 5
 DELAY = "250ms"
@@ -47,7 +47,8 @@ class Plan:
     writes: float = 0.02  # of what clients do
     faults: tuple = ()
     first: bool = False  # stop at the first stale read
-    relays: dict = dataclasses.field(default_factory=dict)  # "primary", and "redis": one a proxy, for cut and part
+    relays: dict = dataclasses.field(default_factory=dict)  # "primary", "replica", and "redis": one a proxy
+    slowpoke: object = None
 
 
 class Registers:
@@ -127,10 +128,11 @@ READS = {  # name: (sql, what its parameters are)
     "any of an array": ("SELECT id::text, data_version FROM business_evaluations WHERE id = ANY(%s::uuid[])" + PAID, "array"),
     "joined by its user": ("SELECT sum(e.data_version) FROM users u JOIN business_evaluations e ON e.user_id = u.id "
                            "WHERE u.id = %s", "user"),
+    "all": ("SELECT id::text, data_version FROM business_evaluations WHERE data_version > 0", "nothing"),
     "joined": ("SELECT e.data_version FROM business_evaluations e JOIN users u ON u.id = e.user_id WHERE e.id = %s", "id"),
 }
 # Those of one evaluation more often: few writes touch it, so that they come from the cache and the replica too.
-OFTEN = [*READS, *["by id and user", "by id", "by id", "json path"] * 4]
+OFTEN = [*READS, *READS, *["by id and user", "by id", "by id", "json path"] * 8]
 STEP = "UPDATE business_evaluations SET data_version = data_version + 1, " \
        "professional_data = jsonb_set(coalesce(professional_data, '{}'), '{registerCopy}', to_jsonb(data_version + 1)) "
 
@@ -188,6 +190,8 @@ class Client:
                 self.read_sum(sql, u, how)
             else:
                 self.read_rows(sql, [user(u)], keys_of(u), how)
+        elif wants == "nothing":
+            self.read_rows(sql, [], range(1, USERS * EACH + 1), how)
         elif wants in ("three", "array"):
             keys = sorted({n, self.dice.randrange(1, USERS * EACH), self.dice.randrange(1, USERS * EACH)})
             values = [evaluation(k) for k in (keys * 3)[:3]]
@@ -258,6 +262,10 @@ def returning(client, n, u):
     assert client.ask(STEP + "WHERE id = %s RETURNING id, data_version", [evaluation(n)]).fetchone()
 
 
+def returning_all(client, n, u):
+    assert client.ask(STEP + "WHERE id = %s RETURNING *", [evaluation(n)]).fetchone()
+
+
 def whole_user(client, n, u):
     client.ask(STEP + "WHERE user_id = %s", [user(u)])
 
@@ -315,7 +323,7 @@ def rolled_back(client, n, u):
 
 # Wide writes touch what nearly every read depends on. They come in bursts with quiet between them,
 # or the late replica and the cache would never be new enough to be tried.
-NARROW = [by_id, by_id_and_user, returning, by_list, by_array, transaction, two_statements, pipelined, rolled_back]
+NARROW = [by_id, by_id_and_user, returning, returning_all, by_list, by_array, transaction, two_statements, pipelined, rolled_back]
 WIDE = NARROW + [whole_user, by_join, unpinned, in_a_cte, unbounded]
 OF_USER = {whole_user, by_join, unpinned}
 
@@ -398,37 +406,49 @@ def main():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="pgtier-checker-"))
     folder.chmod(0o755)
     servers = prepare(folder / "cluster", options.delay)
-    proxies, relays, redis, primary = [], {}, None, None
+    proxies, relays, ends = [], {}, []
     try:
-        if "cut" in faults:
-            primary = relays["primary"] = Relay(folder / "primary.log", servers.primary.port)
+        for name in {name for fault in faults for name in RELAYED.get(fault, [])}:
+            relays[name] = Relay(folder / f"{name}.log", getattr(servers, name).port)
+            ends.append(relays[name])
+        slowpoke = Slowpoke(folder, servers.primary) if "early" in faults else None
+        if slowpoke:
+            ends.insert(0, slowpoke)
         for i in range(options.proxies):
+            redis = None
             if "part" in faults:
                 redis = Relay(folder / f"redis{i}.log", servers.redis.port)
                 relays.setdefault("redis", []).append(redis)
-            own = settings(servers, options.store, options.proxies > 1, redis and redis.port, primary and primary.port)
+                ends.append(redis)
+            own = settings(servers, options.store, options.proxies > 1, redis and redis.port, relays)
             proxies.append(Pgtier(servers, folder / f"pgtier{i}", own).start())
-        plan = Plan(options.clients, options.seconds, options.seed, options.writes, faults, options.first, relays)
+        plan = Plan(options.clients, options.seconds, options.seed, options.writes, faults, options.first, relays, slowpoke)
         report = run(servers, proxies, plan)
         print(report.text(), flush=True)
     finally:
         for proxy in proxies:
             proxy.stop()
-        for relay in [*relays.get("redis", []), *filter(None, [primary])]:
-            relay.stop()
+        for end in ends:
+            end.stop()
         servers.stop()
     shutil.rmtree(folder, ignore_errors=True)
     return 1 if report.stale else 2 if report.faults else 0
 
 
-def settings(servers, store, fleet=False, redis=None, primary=None):
-    """Of a proxy; with `redis` and `primary`, ports by which it reaches them."""
+def settings(servers, store, fleet=False, redis=None, relays=None):
+    """Of a proxy, which reaches Redis by this port and servers by these relays."""
     url = f"redis://127.0.0.1:{redis or servers.redis.port}/0"
     over = {"pool": {"mode": "transaction", "size": 8}, "cache": {"store": url if store == "redis" else "memory"},
             "freshness": {"ledger": url if fleet else "memory"}}
-    if primary:
-        over["databases"] = {"app": {"primary": servers.primary.url().replace(f":{servers.primary.port}/", f":{primary}/")}}
+    node = {name: by_relay(getattr(servers, name), relays[name]) for name in ("primary", "replica") if name in (relays or {})}
+    if node:
+        over["databases"] = {"app": {"primary": node.get("primary", servers.primary.url()), "replicas": [
+            {"url": node.get("replica", servers.replica.url()), "priority": 1}]}}
     return over
+
+
+def by_relay(server, relay):
+    return server.url().replace(f":{server.port}/", f":{relay.port}/")
 
 
 if __name__ == "__main__":

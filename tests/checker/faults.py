@@ -1,14 +1,17 @@
 """What is done to servers and proxies while the checker's clients work."""
 import collections
+import contextlib
 import os
+import pathlib
 import random
 import signal
 import threading
 import time
 
-from cluster import Process, free_port
+from cluster import Process, as_postgres, free_port, pg_bin
 
-FAULTS = ["lag", "redis", "part", "replica", "pause", "proxy", "cut", "primary"]
+FAULTS = ["lag", "redis", "part", "replica", "pause", "proxy", "cut", "hold", "early", "primary"]
+RELAYED = {"cut": ["primary"], "hold": ["primary", "replica"], "early": ["replica"]}  # who is reached by a relay then
 
 
 class Relay:
@@ -26,9 +29,42 @@ class Relay:
         """To every connection's own process too."""
         os.killpg(self.process.pid, sig)
 
+    def one(self, dice, sig):
+        """To one connection's process; returns its pid, or None where there is none."""
+        folder = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        pids = folder.read_text(encoding="ascii").split()
+        pid = int(dice.choice(pids)) if pids else None
+        if pid:
+            self.to(pid, sig)
+        return pid
+
+    @staticmethod
+    def to(pid, sig):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, sig)
+
     def stop(self):
         self.all(signal.SIGKILL)
         self.process.stop()
+
+
+class Slowpoke:
+    """A synchronous standby of the primary that takes its time: commits are seen on the replica before they are on the primary."""
+
+    def __init__(self, folder, primary):
+        self.primary = primary
+        self.relay = Relay(folder / "slowpoke.log", primary.port)
+        (folder / "slowpoke").mkdir(mode=0o777)
+        (folder / "slowpoke").chmod(0o777)
+        self.process = Process("slowpoke", as_postgres([
+            pg_bin("pg_receivewal"), "-D", str(folder / "slowpoke"), "--synchronous", "-d",
+            f"host=127.0.0.1 port={self.relay.port} user=postgres application_name=slowpoke"]), folder / "slowpoke.log")
+        primary.set("synchronous_standby_names", "slowpoke")
+
+    def stop(self):
+        self.primary.set("synchronous_standby_names", "")
+        self.process.stop()
+        self.relay.stop()
 
 
 class Troublemaker:
@@ -36,7 +72,7 @@ class Troublemaker:
 
     def __init__(self, registers, servers, proxies, plan):
         self.r, self.servers, self.proxies, self.faults = registers, servers, proxies, list(plan.faults)
-        self.relays = plan.relays
+        self.relays, self.slowpoke = plan.relays, plan.slowpoke
         self.dice, self.made, self.fault = random.Random(plan.seed), collections.Counter(), None
         self.answers = collections.Counter()  # of proxies that are gone
         self.thread = threading.Thread(target=self.work)
@@ -44,7 +80,7 @@ class Troublemaker:
     def work(self):
         try:
             while self.faults and not self.r.ended(early=8):
-                time.sleep(self.dice.uniform(2, 5))
+                time.sleep(self.dice.uniform(0.5, 4))
                 kind = self.dice.choice(self.faults)
                 getattr(self, kind)()
                 self.made[kind] += 1
@@ -82,9 +118,33 @@ class Troublemaker:
         relay.all(signal.SIGCONT)
 
     def cut(self):
-        """What was sent on connections to the primary may be done or not."""
-        self.relays["primary"].stop()
-        self.relays["primary"].start()
+        """What was sent on some connections to the primary may be done or not."""
+        for _ in range(20):
+            self.relays["primary"].one(self.dice, signal.SIGKILL)
+            time.sleep(0.1)
+
+    def hold(self):
+        """Single connections to the servers take their time."""
+        until = time.monotonic() + 3
+        while time.monotonic() < until:
+            self.hold_one("primary", 0.03)
+            self.hold_one("replica", 0.02)
+
+    def hold_one(self, name, seconds):
+        pid = self.relays[name].one(self.dice, signal.SIGSTOP)
+        time.sleep(seconds)
+        if pid:
+            Relay.to(pid, signal.SIGCONT)
+
+    def early(self):
+        """The replica shows commits before the primary does, and what it was asked before, it answers after."""
+        until = time.monotonic() + 3
+        while time.monotonic() < until:
+            self.slowpoke.relay.all(signal.SIGSTOP)
+            self.hold_one("replica", 0.03)
+            time.sleep(0.02)
+            self.slowpoke.relay.all(signal.SIGCONT)
+            time.sleep(0.005)
 
     def replica(self):
         self.servers.replica.stop(signal.SIGQUIT)

@@ -49,6 +49,8 @@ MUTANTS = {
     # What reads and writes touch.
     "unknown-values-touch-nothing": Mutant("an UPDATE touches no rows but those that it names", [
         (FOOTPRINT, "touch(writer, star);\n        return;", "return;")]),
+    "what-is-returned-is-not-looked-at": Mutant("the values that rows are told to have are not touched", [
+        (FOOTPRINT, "!touch_value(&writer, hash_bytes_seed(value.at, value.len, telling->dims[dim].value))", "false && value.len")]),
     "relations-are-not-touched": Mutant("reads of a whole relation see no writes", [
         (FOOTPRINT, "touch(writer, relation_cell(ref));", "")]),
     "writes-of-everything-touch-nothing": Mutant("a read does not look at what nobody can bound", [
@@ -57,10 +59,10 @@ MUTANTS = {
     "replicas-are-believed": Mutant("what a replica answers is not looked at", [
         ("src/session/reply.c",
          "if (!ledger_valid(session->database->ledger, &request->read, request->need.stamp, false))", "if (false)")],
-        ["--writes", "0.1", "--delay", "0"]),
+        ["--writes", "0.1", "--delay", "0", "--faults", "early"]),
     "flights-take-everybody": Mutant("who comes after a write joins a fetch from before it", [
         ("src/cache/flight.c", "is_of_key(flight, ask->key) &&\n            ask->valid(ask->owner, flight->stamp, false))",
-         "is_of_key(flight, ask->key))")]),
+         "is_of_key(flight, ask->key))")], ["--writes", "0.1", "--faults", "hold"]),
     "kept-as-of-the-end": Mutant("what was read counts as new as when it had come", [
         ("src/cache/cache.c", "entry.stamp = flight->stamp;", "entry.stamp = UINT64_MAX >> 1;")]),
     "unknown-ends-are-rollbacks": Mutant("a write whose server is lost was never made", [
@@ -68,7 +70,7 @@ MUTANTS = {
          "if (transaction->written && database->fleet)\n        fleet_abort(database->fleet, &transaction->mark);\n"
          "    else if (transaction->written)\n        ledger_abort(database->ledger, &transaction->write);\n"
          "    forget(transaction);\n    return;")],
-        ["--faults", "cut"]),
+        ["--writes", "0.1", "--faults", "cut"]),
     "opens-at-once": Mutant("what runs on the primary when the ledger opens is not waited for", [
         ("src/route/opening.c", "if (opening->ended) {", "if (true) {")], ["--faults", "proxy", "--writes", "0.1"]),
     # The fleet.
@@ -83,7 +85,7 @@ MUTANTS = {
         (FLEET, "fleet->figures.fenced++;\n    start_anew(fleet);", "fleet->figures.fenced++;")],
         [*TWO, "--faults", "proxy", "--writes", "0.1"]),
     "ends-are-not-told": Mutant("what others have written was rolled back", [
-        (FLEET, "record->type == RECORD_COMMIT, record->lsn", "false, record->lsn")], TWO),
+        (FLEET, "end_remote(fleet, remote, record);", "end_remote(fleet, remote, NULL);")], TWO),
 }
 
 

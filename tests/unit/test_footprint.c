@@ -18,6 +18,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { REFS = 24, DIMS = 4 };
 
@@ -37,8 +38,8 @@ static struct catalog *make_catalog(void)
 {
     static const char *const rows[][7] = {
         {"r", "public", "business_evaluations", "1", "r", "p", ""},
-        {"c", "1", "id", "int8", "ud", NULL, NULL},
-        {"c", "1", "user_id", "int8", "", NULL, NULL},
+        {"c", "1", "id", "int8", "ud", "1", NULL},
+        {"c", "1", "user_id", "int8", "", "2", NULL},
         {"r", "public", "users", "2", "r", "p", ""},
         {"c", "2", "id", "int8", "ud", NULL, NULL},
         {"r", "public", "generated", "3", "r", "p", ""},
@@ -341,7 +342,7 @@ static void show(struct built *built, const struct catalog *catalog)
     built->plan.catalog = catalog;
     for (unsigned i = 0; i < built->plan.nrefs; i++)
         if (built->refs[i].relation)
-            built->refs[i].table =
+            built->refs[i].named = built->refs[i].table =
                 catalog_relation(catalog, NULL, NULL, built->refs[i].relation->name);
 }
 
@@ -360,7 +361,7 @@ static void pairs_test(void **state)
         show(reader, catalog);
         show(writer, catalog);
         footprint_read(&reader->plan, &reader->pinned, &read);
-        footprint_write(&writer->plan, &writer->pinned, &write, &added);
+        footprint_write(&writer->plan, &writer->pinned, NULL, &write, &added);
         found = changes(&write, &read, true)    ? ALWAYS
                 : changes(&write, &read, false) ? EMPTY
                                                 : NEVER;
@@ -382,7 +383,7 @@ static void write_text(const char *text, struct footprint_write *write,
 {
     struct built *built = build(text);
 
-    footprint_write(&built->plan, &built->pinned, write, added);
+    footprint_write(&built->plan, &built->pinned, NULL, write, added);
     free(built);
 }
 
@@ -456,7 +457,7 @@ static void full_test(void **state)
         struct built *built = build("X update");
 
         built->refs[0].id = i + 1000;
-        footprint_write(&built->plan, &built->pinned, &write, &added);
+        footprint_write(&built->plan, &built->pinned, NULL, &write, &added);
         total += added.ncells;
         free(built);
     }
@@ -534,13 +535,121 @@ static void names_test(void **state)
             assert_int_not_equal(seen[i], seen[k]);
 }
 
+/* Of a statement that returns rows: how many dimensions they may tell. */
+static const struct {
+    const char *write;
+    enum statement_kind kind;
+    unsigned tells;
+} tellings[] = {
+    {"E update id=7", STATEMENT_UPDATE, 1},
+    {"E update", STATEMENT_UPDATE, 2},
+    {"E update id=7 user_id=42", STATEMENT_UPDATE, 0},
+    {"E delete user_id=42", STATEMENT_DELETE, 1},
+    {"E insert user_id=42", STATEMENT_INSERT, 1},
+    {"E insert id=? user_id=42", STATEMENT_INSERT, 1},
+    {"E upsert user_id=42; E update id=?", STATEMENT_INSERT, 2},
+    {"E update id=7", STATEMENT_SELECT, 0},         /* of a WITH: its rows are not all */
+    {"E update id=7; E read", STATEMENT_UPDATE, 0}, /* rows may be those of the other one */
+    {"E update id=7; U update id=1", STATEMENT_UPDATE, 0},
+    {"E update id=7; V read", STATEMENT_UPDATE, 0},
+    {"E update id=7; U read", STATEMENT_UPDATE, 1},
+};
+
+static void telling_test(void **state)
+{
+    struct catalog *catalog = make_catalog();
+    unsigned wrong = 0;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(tellings) / sizeof(*tellings); i++) {
+        struct built *built = build(tellings[i].write);
+        uint8_t kind = (uint8_t)tellings[i].kind;
+        struct shape shape = {.statements = &kind, .nstatements = 1, .returns = true};
+        struct footprint_telling telling;
+
+        show(built, catalog);
+        built->plan.shape = &shape;
+        footprint_telling(&built->plan, &built->pinned, &telling);
+        if (telling.count != tellings[i].tells) {
+            print_error("%s: %u instead of %u\n", tellings[i].write, telling.count,
+                        tellings[i].tells);
+            wrong++;
+        }
+        free(built);
+    }
+    catalog_unref(catalog);
+    assert_int_equal(wrong, 0);
+}
+
+static unsigned spared(const struct footprint_write *write)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < write->ncells; i++)
+        count += write->spared[i];
+    return count;
+}
+
+/* What is not known is spared while nothing else needs it and all rows tell of it. */
+static void told_test(void **state)
+{
+    struct catalog *catalog = make_catalog();
+    struct built *built = build("E update id=7");
+    uint8_t kind = STATEMENT_UPDATE;
+    struct shape shape = {.statements = &kind, .nstatements = 1, .returns = true};
+    struct footprint_telling telling;
+    struct footprint_write write = {0}, added;
+
+    (void)state;
+    show(built, catalog);
+    built->plan.shape = &shape;
+    footprint_telling(&built->plan, &built->pinned, &telling);
+    assert_int_equal(telling.count, 1);
+    assert_int_equal(telling.table, 1);
+    assert_int_equal(telling.dims[0].column, 2);
+    footprint_write(&built->plan, &built->pinned, &telling, &write, &added);
+    assert_int_equal(added.ncells, 4);
+    assert_int_equal(spared(&write), 1);
+    footprint_told(&telling, 0, SLICE("42"), &write, &added);
+    assert_int_equal(added.ncells, 1);
+    assert_int_equal(spared(&write), 1);
+    footprint_told(&telling, 0, SLICE("42"), &write, &added);
+    assert_int_equal(added.ncells, 0);
+    /* Another statement that does not tell. */
+    footprint_write(&built->plan, &built->pinned, NULL, &write, &added);
+    assert_int_equal(added.ncells, 0);
+    assert_int_equal(spared(&write), 0);
+    /* .. makes it so for good. */
+    footprint_write(&built->plan, &built->pinned, &telling, &write, &added);
+    assert_int_equal(spared(&write), 0);
+
+    memset(&write, 0, sizeof(write));
+    footprint_write(&built->plan, &built->pinned, &telling, &write, &added);
+    for (unsigned i = 0; i < FOOTPRINT_VALUES; i++) {
+        char value[16];
+
+        assert_int_equal(spared(&write), 1);
+        snprintf(value, sizeof(value), "%u", i);
+        footprint_told(&telling, 0, slice_text(value), &write, &added);
+    }
+    assert_int_equal(spared(&write), 0); /* too many */
+
+    memset(&write, 0, sizeof(write));
+    footprint_write(&built->plan, &built->pinned, &telling, &write, &added);
+    footprint_untold(&telling, 0, &write);
+    assert_int_equal(spared(&write), 0);
+    free(built);
+    catalog_unref(catalog);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pairs_test),       cmocka_unit_test(union_test),
         cmocka_unit_test(many_values_test), cmocka_unit_test(full_test),
         cmocka_unit_test(wide_read_test),   cmocka_unit_test(anything_test),
-        cmocka_unit_test(names_test),
+        cmocka_unit_test(names_test),       cmocka_unit_test(telling_test),
+        cmocka_unit_test(told_test),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,7 @@ static const struct record all[] = {
      .cells = {.ncells = 3, .cells = {CELL_ALL, CELL_ANY, UINT64_MAX - 1}, .everything = true}},
     {.type = RECORD_BEGIN, .write = 3, .cells = {.ncells = FOOTPRINT_CELLS * 2}},
     {.type = RECORD_COMMIT, .write = 2, .lsn = 0x123456789abcdef0},
+    {.type = RECORD_COMMIT, .write = 3, .cells = {.ncells = 2, .cells = {7, UINT64_MAX}}},
     {.type = RECORD_ABORT, .write = 3},
     {.type = RECORD_HEARD, .number = 77},
     {.type = RECORD_JOIN, .number = 1, .process = 99},
