@@ -197,9 +197,8 @@ static bool is_aggregate(const struct shape_function *function,
     return function->aggregate || (found && found->aggregate);
 }
 
-/* True where x.name is surely a column of the relation x. */
-static bool is_column(const struct plan *plan, const struct shape *shape,
-                      const struct search_path *path, const struct shape_function *function)
+bool plan_is_column(const struct catalog *catalog, const struct search_path *path,
+                    const struct shape *shape, const struct shape_function *function)
 {
     const struct shape_ref *ref;
     const struct catalog_relation *found;
@@ -207,7 +206,7 @@ static bool is_column(const struct plan *plan, const struct shape *shape,
     if (function->row < 0)
         return false;
     ref = &shape->refs[function->row];
-    found = catalog_relation(plan->catalog, path, ref->schema, ref->name);
+    found = catalog_relation(catalog, path, ref->schema, ref->name);
     return found && catalog_column(found, function->name);
 }
 
@@ -220,7 +219,7 @@ static bool is_no_call(const struct plan *plan, const struct shape *shape,
     bool known =
         found || (function->row < 0 && function_trait(function->name) != FUNCTION_UNLISTED);
 
-    return function->attribute && (is_column(plan, shape, path, function) || !known);
+    return function->attribute && (plan_is_column(plan->catalog, path, shape, function) || !known);
 }
 
 static void take_function(struct plan *plan, const struct shape *shape,

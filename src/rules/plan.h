@@ -105,6 +105,9 @@ struct plan {
 struct plan *plan_new(struct rules *rules, struct catalog *catalog, const struct shape *shape,
                       const struct search_path *path);
 void plan_free(struct plan *plan);
+/* True where the call x.name is surely of a column of the relation x, and so is none. */
+bool plan_is_column(const struct catalog *catalog, const struct search_path *path,
+                    const struct shape *shape, const struct shape_function *function);
 
 struct hints;
 

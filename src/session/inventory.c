@@ -166,7 +166,8 @@ static void note_names(struct session *session, const char *names)
 }
 
 /* A function of the user's may leave what its source says. */
-static unsigned note_function(struct session *session, const struct shape_function *call)
+static unsigned note_function(struct session *session, const struct shape *shape,
+                              const struct shape_function *call)
 {
     struct database *database = session->database;
     const struct catalog *catalog = database->ddl ? NULL : database->catalog;
@@ -174,8 +175,10 @@ static unsigned note_function(struct session *session, const struct shape_functi
 
     if (!catalog)
         return function_trait(call->name) == FUNCTION_UNLISTED ? LEAVES_TOLD | LEAVES_SEQUENCES : 0;
+    if (call->attribute && plan_is_column(catalog, NULL, shape, call))
+        return 0;
     if (!catalog_function(catalog, NULL, call->schema, call->name, call->nargs, &function))
-        return LEAVES_TOLD | LEAVES_SEQUENCES; /* younger than the catalog */
+        return call->attribute ? 0 : LEAVES_TOLD | LEAVES_SEQUENCES; /* younger than the catalog */
     if (!function.user)
         return 0;
     if (!function.leaving)
@@ -241,7 +244,7 @@ void inventory_note(struct session *session, const struct known_shape *known,
     for (unsigned i = 0; i < shape->nsettings; i++)
         note_setting(session, &shape->settings[i], values);
     for (unsigned i = 0; i < shape->nfunctions; i++)
-        leaves |= note_function(session, &shape->functions[i]);
+        leaves |= note_function(session, shape, &shape->functions[i]);
     if (shape->unknown && !prepare_is_spoken(shape))
         session->soils = true;
     if (use == PREPARE_MAKES)

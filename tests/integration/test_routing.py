@@ -61,6 +61,27 @@ def test_reads_go_to_the_replica(proxy):
 
 
 @pytest.mark.parametrize("sql", [
+    "SELECT e.id, e.status FROM business_evaluations e WHERE e.id = '{id}'",
+    'SELECT "public"."business_evaluations"."id" FROM "public"."business_evaluations" WHERE '
+    '("public"."business_evaluations"."id" = \'{id}\' AND 1=1) LIMIT 1 OFFSET 0',
+    'SELECT "business_evaluations".* FROM "business_evaluations" WHERE "business_evaluations"."id" = \'{id}\' LIMIT 1',
+    "SELECT e.id FROM users u JOIN business_evaluations e ON e.user_id = u.id WHERE e.id = '{id}' ORDER BY u.id",
+    "WITH w AS (SELECT id, user_id FROM business_evaluations WHERE id = '{id}') SELECT w.id FROM w",
+    "SELECT s.id FROM (SELECT id, name FROM users) u JOIN business_evaluations s ON s.user_id = u.id WHERE s.id = '{id}'",
+])
+def test_columns_of_a_name_are_no_calls(proxy, sql):
+    """As ORMs write them: x.name could call a function, which could leave anything on the session, where there is no such column."""
+    with Raw(proxy.port, "app_trust") as c:
+        until_replica_answers(proxy, c)
+
+        def work():
+            for n in range(1, 21):
+                assert rows(c.query(sql.format(id=evaluation(n))))[0][0] == evaluation(n).encode()
+
+        assert by_source(proxy, work).get("replica", 0) >= 18
+
+
+@pytest.mark.parametrize("sql", [
     "UPDATE business_evaluations SET status = status WHERE id = '{id}'",
     "SELECT id FROM business_evaluations WHERE id = '{id}' FOR UPDATE",
     "SELECT nextval('professional_data_audit_id_seq')",
