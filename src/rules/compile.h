@@ -53,6 +53,8 @@ void plan_effects(struct plan *plan);
 /* The same for the query of a view, or the condition of a policy: what tells only of the role and
  * its settings is let pass there, since cached answers are kept apart by both. */
 void plan_effects_within(struct plan *plan, const struct shape *shape, bool policy);
+/* What the rules say that a function called by the shape itself writes, or NULL. */
+const struct touched *plan_touched(const struct plan *plan, const struct shape_function *function);
 /* expand.c: the occurrences of the shape, and behind each those that it stands for. */
 void plan_expand(struct plan *plan);
 /* resolve.c: the refs against the catalog. */

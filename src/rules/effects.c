@@ -222,6 +222,16 @@ static bool is_no_call(const struct plan *plan, const struct shape *shape,
     return function->attribute && (plan_is_column(plan->catalog, path, shape, function) || !known);
 }
 
+const struct touched *plan_touched(const struct plan *plan, const struct shape_function *function)
+{
+    const struct said_function *said =
+        plan->shape->nstatements == 1
+            ? rules_function(plan->rules, function->schema, function->name)
+            : NULL;
+
+    return said && said->touches.said ? &said->touches : NULL;
+}
+
 static void take_function(struct plan *plan, const struct shape *shape,
                           const struct search_path *path, const struct shape_function *function)
 {
@@ -241,6 +251,11 @@ static void take_function(struct plan *plan, const struct shape *shape,
         plan_memory(plan)->aggregates = true;
     if (!ours && rules_safe(plan->rules, function->schema, function->name)) {
         take_safe(plan, function->name, found);
+        return;
+    }
+    if (!ours && shape == plan->shape && plan_touched(plan, function)) {
+        plan->read = false;
+        plan_bound(plan, PLAN_USER_FUNCTION);
         return;
     }
     if (function->schema && !ours && (!found || !found->user)) {

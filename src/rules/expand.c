@@ -188,6 +188,46 @@ static bool sets(const struct shape_ref *ref, const struct catalog_relation *tab
     return false;
 }
 
+/* --- what triggers and functions write --- */
+
+static void add_touched(struct expansion *expansion, const struct touched *touched,
+                        const struct shape_ref *instead)
+{
+    for (unsigned i = 0; i < touched->count; i++) {
+        const struct relation_name *name = &touched->at[i];
+        const struct catalog_relation *found =
+            expansion->plan->catalog
+                ? catalog_relation(expansion->plan->catalog, NULL, name->schema, name->name)
+                : NULL;
+
+        if (!found || !is_in(expansion, found->family ? found->family : found, instead->statement))
+            add(expansion, name->schema, name->name, REF_DELETE, instead);
+    }
+}
+
+static void add_triggered(struct expansion *expansion, unsigned index)
+{
+    const struct plan_ref ref = *ref_at(expansion, index);
+    const struct relation *relation =
+        rules_relation(expansion->plan->rules, ref.table->schema, ref.table->name);
+
+    if (relation && (ref.table->triggers || ref.table->write_calls))
+        add_touched(expansion, &relation->touches, ref.ref);
+}
+
+static void add_called(struct expansion *expansion)
+{
+    static const struct shape_ref nowhere;
+    const struct shape *shape = expansion->plan->shape;
+
+    for (unsigned i = 0; i < shape->nfunctions; i++) {
+        const struct touched *touched = plan_touched(expansion->plan, &shape->functions[i]);
+
+        if (touched)
+            add_touched(expansion, touched, &nowhere);
+    }
+}
+
 /* A table that was added may change in any way; of others it is known what is done to them. */
 static bool follows(const struct plan_ref *ref, const struct catalog_follower *follower)
 {
@@ -216,6 +256,12 @@ static void add_followers(struct expansion *expansion, unsigned index)
     }
 }
 
+static void add_writes(struct expansion *expansion, unsigned index)
+{
+    add_followers(expansion, index);
+    add_triggered(expansion, index);
+}
+
 static void expand(struct expansion *expansion, unsigned index)
 {
     const struct plan_ref *ref = ref_at(expansion, index);
@@ -225,7 +271,7 @@ static void expand(struct expansion *expansion, unsigned index)
     if (is_view(ref))
         stand_for(expansion, index);
     else if (ref->ref->use != REF_READ)
-        add_followers(expansion, index);
+        add_writes(expansion, index);
     else if (ref->table->row_security)
         look_through(expansion, index);
 }
@@ -237,6 +283,7 @@ void plan_expand(struct plan *plan)
 
     for (unsigned i = 0; i < shape->nrefs; i++)
         put(&expansion, &shape->refs[i], false);
+    add_called(&expansion);
     for (unsigned i = 0; i < count_refs(&expansion) && i < REFS_MAX; i++)
         expand(&expansion, i);
     if (count_refs(&expansion) > REFS_MAX)

@@ -112,7 +112,7 @@ void load_freshness(struct loader *loader, const struct yaml *node, const char *
 /* --- relations --- */
 
 struct relation_section {
-    const struct yaml *dimensions, *unique;
+    const struct yaml *dimensions, *unique, *touches;
 };
 
 static const struct field RELATION_FIELDS[] = {
@@ -128,7 +128,26 @@ static const struct field RELATION_FIELDS[] = {
      .preset = "",
      .form = &FORM_OF_NAMES,
      .help = "those of its dimensions that are a key by themselves"},
+    {.name = "touches",
+     .type = FIELD_NODE,
+     .at = offsetof(struct relation_section, touches),
+     .preset = "",
+     .form = &FORM_OF_NAMES,
+     .help = "relations that its triggers, and the functions of its defaults and checks, write, "
+             "[] where they write none; itself where they may change its dimensions or other rows "
+             "of it. Not given: a write to it is one of everything, where it has such"},
 };
+
+/* The tables need not be declared. */
+static struct touched load_touched(struct loader *loader, const struct yaml *node, const char *path)
+{
+    struct names names = load_names(loader, node, path);
+    struct relation_name *at = keep_array(loader->keep, names.count + 1, sizeof(*at));
+
+    for (unsigned i = 0; i < names.count; i++)
+        at[i].name = split_name(loader, names.at[i], &at[i].schema);
+    return (struct touched){at, names.count, node != NULL};
+}
 
 static int dimension_of(const struct relation *relation, const char *column)
 {
@@ -183,7 +202,8 @@ static void load_relation_section(struct loader *loader, struct relation *relati
         diag_add(loader->diag, node->key_line, node->key_column,
                  "relation `%s` is declared above already, with or without its schema", node->key);
     snprintf(path, sizeof(path), "relations.%s", node->key);
-    fields_read(RELATION_FIELDS, 2, node, path, &section, loader->keep, loader->diag);
+    fields_read(RELATION_FIELDS, 3, node, path, &section, loader->keep, loader->diag);
+    relation->touches = load_touched(loader, section.touches, path);
     if (section.dimensions)
         field_list(section.dimensions, path, loader->diag, add_dimension, &load);
     if (section.unique)
@@ -208,8 +228,10 @@ static void load_relations(struct loader *loader)
 /* --- functions --- */
 
 struct function_section {
-    const struct yaml *safe;
+    const struct yaml *safe, *touches;
 };
+
+static const struct form TOUCHES = {.kind = FORM_NAMED, .of = &FORM_OF_NAMES};
 
 static const struct field FUNCTION_FIELDS[] = {
     {.name = "safe",
@@ -219,22 +241,39 @@ static const struct field FUNCTION_FIELDS[] = {
      .form = &FORM_OF_NAMES,
      .help = "functions that change nothing and call nothing that does: a read that calls one may "
              "run on a replica"},
+    {.name = "touches",
+     .type = FIELD_NODE,
+     .at = offsetof(struct function_section, touches),
+     .preset = "",
+     .form = &TOUCHES,
+     .help = "functions by name, and the relations that each of them writes, [] where it writes "
+             "none"},
 };
 
 static void load_functions(struct loader *loader)
 {
     struct function_section section = {0};
     struct names names;
-    struct safe_function *safe;
+    struct said_function *functions;
+    unsigned count = 0;
 
-    fields_read(FUNCTION_FIELDS, 1, yaml_child(loader->root, "functions"), "functions", &section,
+    fields_read(FUNCTION_FIELDS, 2, yaml_child(loader->root, "functions"), "functions", &section,
                 loader->keep, loader->diag);
     names = load_names(loader, section.safe, "functions.safe");
-    safe = keep_array(loader->keep, names.count + 1, sizeof(*safe));
-    for (unsigned i = 0; i < names.count; i++)
-        safe[i].name = split_name(loader, names.at[i], &safe[i].schema);
-    loader->rules->safe = safe;
-    loader->rules->nsafe = names.count;
+    if (section.touches && !field_is_map(section.touches, "functions.touches", loader->diag))
+        section.touches = NULL;
+    functions =
+        keep_array(loader->keep, names.count + (section.touches ? section.touches->count : 0) + 1,
+                   sizeof(*functions));
+    for (unsigned i = 0; i < names.count; i++, count++)
+        functions[count].name = split_name(loader, names.at[i], &functions[count].schema);
+    for (const struct yaml *child = section.touches ? section.touches->first : NULL; child;
+         child = child->next, count++) {
+        functions[count].name = split_name(loader, child->key, &functions[count].schema);
+        functions[count].touches = load_touched(loader, child, "functions.touches");
+    }
+    loader->rules->functions = functions;
+    loader->rules->nfunctions = count;
 }
 
 /* --- cache classes --- */
@@ -410,9 +449,9 @@ struct rules *rules_load(const struct yaml *root, struct diag *diag)
 
 /* --- the sections --- */
 
-static const struct form RELATION = {.kind = FORM_MAP, .fields = RELATION_FIELDS, .nfields = 2};
+static const struct form RELATION = {.kind = FORM_MAP, .fields = RELATION_FIELDS, .nfields = 3};
 static const struct form RELATIONS = {.kind = FORM_NAMED, .of = &RELATION};
-static const struct form FUNCTIONS = {.kind = FORM_MAP, .fields = FUNCTION_FIELDS, .nfields = 1};
+static const struct form FUNCTIONS = {.kind = FORM_MAP, .fields = FUNCTION_FIELDS, .nfields = 2};
 static const struct form DEFAULTS = {.kind = FORM_MAP, .fields = DEFAULT_FIELDS, .nfields = 3};
 static const struct form CLASS = {.kind = FORM_MAP,
                                   .fields = CLASS_FIELDS,

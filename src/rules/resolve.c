@@ -30,10 +30,13 @@ static bool is_ordinary(const struct catalog_relation *found)
            found->family == found && !found->rules;
 }
 
-/* What else a write to it may change. */
-static bool spreads(const struct catalog_relation *found)
+/* What else a write to it may change is neither nothing nor said. */
+static bool spreads(const struct plan *plan, const struct catalog_relation *found)
 {
-    return found->triggers || found->write_calls || found->read_calls;
+    const struct relation *relation = rules_relation(plan->rules, found->schema, found->name);
+
+    return found->read_calls ||
+           ((found->triggers || found->write_calls) && !(relation && relation->touches.said));
 }
 
 static uint64_t name_relation(const char *schema, const char *name)
@@ -157,7 +160,7 @@ static void resolve_write(struct plan *plan, struct plan_ref *ref,
                           const struct catalog_relation *found)
 {
     plan->read = false;
-    ref->certain = ref->certain && !spreads(found);
+    ref->certain = ref->certain && !spreads(plan, found);
     if (!ref->certain && !ref->stood_for)
         plan_everything(plan, PLAN_WRITE);
     plan_apart(plan, PLAN_WRITE);

@@ -68,16 +68,24 @@ void rules_follow(struct rules *rules, const struct rules *before)
                 rules->event_counts[i] = before->event_counts[j];
 }
 
+const struct said_function *rules_function(const struct rules *rules, const char *schema,
+                                           const char *name)
+{
+    for (unsigned i = 0; i < rules->nfunctions; i++) {
+        const struct said_function *said = &rules->functions[i];
+
+        if (strcmp(said->name, name) == 0 &&
+            (!said->schema || (schema && strcmp(said->schema, schema) == 0)))
+            return said;
+    }
+    return NULL;
+}
+
 bool rules_safe(const struct rules *rules, const char *schema, const char *name)
 {
-    for (unsigned i = 0; i < rules->nsafe; i++) {
-        const struct safe_function *safe = &rules->safe[i];
+    const struct said_function *said = rules_function(rules, schema, name);
 
-        if (strcmp(safe->name, name) == 0 &&
-            (!safe->schema || (schema && strcmp(safe->schema, schema) == 0)))
-            return true;
-    }
-    return false;
+    return said && !said->touches.said;
 }
 
 uint32_t rules_tier(const struct rules *rules, struct slice name)

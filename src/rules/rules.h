@@ -10,12 +10,23 @@
 
 enum { DIMENSIONS_MAX = 8, TIERS_MAX = 16, EVENTS_MAX = 32 };
 
+/* What something writes beside what it names, each as a whole. */
+struct touched {
+    const struct relation_name {
+        const char *schema; /* NULL: in any schema */
+        const char *name;
+    } * at;
+    unsigned count;
+    bool said; /* else nobody knows */
+};
+
 struct relation {
     const char *schema; /* NULL where the file names none */
     const char *name;
     const char *dimensions[DIMENSIONS_MAX]; /* most selective first */
     bool unique[DIMENSIONS_MAX];            /* declared so; the catalog must agree */
     unsigned ndimensions;
+    struct touched touches; /* by its triggers, and by what its defaults and checks call */
 };
 
 enum route { ROUTE_PRIMARY, ROUTE_REPLICA };
@@ -101,10 +112,11 @@ struct tier_user {
     const struct cache_class *cache; /* that keeps it */
 };
 
-/* One of the user's that is said to change nothing, on whatever server it runs. */
-struct safe_function {
+/* One of the user's of which it is said what it changes. */
+struct said_function {
     const char *schema; /* NULL: in any schema */
     const char *name;
+    struct touched touches; /* not `said`: it changes nothing, on whatever server it runs */
 };
 
 struct rules {
@@ -123,8 +135,8 @@ struct rules {
     unsigned noperations;
     const struct cache_class *classes;
     unsigned nclasses;
-    const struct safe_function *safe;
-    unsigned nsafe;
+    const struct said_function *functions;
+    unsigned nfunctions;
     const struct event *events;
     unsigned nevents;
     uint64_t *event_counts;   /* by their index; they change too */
@@ -139,8 +151,11 @@ void rules_unref(struct rules *rules);
 /* NULL where no relation of that name is declared. schema NULL matches any. */
 const struct relation *rules_relation(const struct rules *rules, const char *schema,
                                       const char *name);
-/* Whether a call is of a safe function; schema NULL: by search_path, which a name that the file
- * gives with a schema does not stand for. */
+/* What is said of the function that is called, or NULL; schema NULL: by search_path, which a name
+ * that the file writes with a schema does not stand for. */
+const struct said_function *rules_function(const struct rules *rules, const char *schema,
+                                           const char *name);
+/* .. it is one that changes nothing. */
 bool rules_safe(const struct rules *rules, const char *schema, const char *name);
 /* The bit of a tier by its name; 0 where there is none of that name. */
 uint32_t rules_tier(const struct rules *rules, struct slice name);

@@ -66,7 +66,7 @@ static bool calls_volatile(const struct session *session, const struct shape *sh
         if (catalog &&
             catalog_function(catalog, NULL, call->schema, call->name, call->nargs, &found) &&
             found.user && found.user_volatility == 'v' &&
-            !rules_safe(session->rooms->rules, call->schema, call->name))
+            !rules_function(session->rooms->rules, call->schema, call->name))
             return true;
     }
     return false;

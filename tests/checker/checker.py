@@ -45,6 +45,8 @@ class Plan:
     seconds: float = 60
     seed: int = 0
     writes: float = 0.02  # of what clients do
+    slow: float = 0.1  # of the writes, where faults are made
+    hot: int = 8  # users that half of what clients do is about
     faults: tuple = ()
     first: bool = False  # stop at the first stale read
     relays: dict = dataclasses.field(default_factory=dict)  # "primary", "replica", and "redis": one a proxy
@@ -167,6 +169,9 @@ class Client:
         with psycopg.connect(self.url, autocommit=True) as self.c:
             self.simple = psycopg.ClientCursor(self.c)
             while not self.r.ended():
+                # Who asks while a proxy stands still has not waited for it since before.
+                if self.plan.faults and self.seed % 5 < 2 and self.dice.random() < 0.05:
+                    time.sleep(self.dice.uniform(0, 3))
                 if self.dice.random() < self.plan.writes:
                     self.write()
                 else:
@@ -179,9 +184,12 @@ class Client:
             return self.simple.execute(sql, values)
         return self.c.execute(sql, values, prepare=how == "prepared", binary=how == "binary")
 
+    def some_user(self):
+        """Some of them more often, so that entries are hit before they are written again."""
+        return self.dice.randrange(1, USERS + 1 if self.dice.random() < 0.5 else self.plan.hot + 1)
+
     def read(self):
-        # every client likes some users better, so that entries are hit before they are written again
-        u = self.dice.randrange(1, USERS + 1) if self.dice.random() < 0.5 else self.dice.randrange(1, 9)
+        u = self.some_user()
         n = (u - 1) * EACH + self.dice.randrange(1, EACH)  # the first four have documents
         how = self.dice.choice(OFTEN)
         sql, wants = READS[how]
@@ -214,11 +222,11 @@ class Client:
             self.r.check(k, floor, int(found[k]), how, self.seed)
 
     def write(self):
-        u = self.dice.randrange(1, USERS + 1)
+        u = self.some_user() if self.plan.hot < Plan.hot else self.dice.randrange(1, USERS + 1)
         n = (u - 1) * EACH + self.dice.randrange(1, EACH + 1)
         with self.r.writers[u]:
             form = self.dice.choice(NARROW if time.monotonic() % 3 > 0.4 else WIDE)
-            if self.plan.faults and self.dice.random() < 0.1:
+            if self.plan.faults and self.dice.random() < self.plan.slow:
                 form = slow
             keys = keys_of(u) if form in OF_USER else [n]
             changes = {k: self.r.acknowledged[k] + 1 for k in keys}
@@ -393,6 +401,8 @@ def main():
     parser.add_argument("--seconds", type=float, default=Plan.seconds)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--writes", type=float, default=Plan.writes, help="their share of what clients do")
+    parser.add_argument("--slow", type=float, default=Plan.slow, help="share of writes that take long, where faults are made")
+    parser.add_argument("--hot", type=int, default=Plan.hot, help="users that half of what clients do is about")
     parser.add_argument("--delay", default=DELAY, help="by which the replica replays late (recovery_min_apply_delay)")
     parser.add_argument("--first", action="store_true", help="stop at the first stale read")
     parser.add_argument("--proxies", type=int, default=1, help="more than one share their ledger through Redis")
@@ -422,7 +432,8 @@ def main():
                 ends.append(redis)
             own = settings(servers, options.store, options.proxies > 1, redis and redis.port, relays)
             proxies.append(Pgtier(servers, folder / f"pgtier{i}", own).start())
-        plan = Plan(options.clients, options.seconds, options.seed, options.writes, faults, options.first, relays, slowpoke)
+        plan = Plan(options.clients, options.seconds, options.seed, options.writes, options.slow, options.hot, faults, options.first,
+                    relays, slowpoke)
         report = run(servers, proxies, plan)
         print(report.text(), flush=True)
     finally:

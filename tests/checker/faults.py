@@ -127,13 +127,13 @@ class Troublemaker:
         """Single connections to the servers take their time."""
         until = time.monotonic() + 3
         while time.monotonic() < until:
-            self.hold_one("primary", 0.03)
-            self.hold_one("replica", 0.02)
+            self.hold_some("primary", 6, 0.1)
+            self.hold_some("replica", 1, 0.02)
 
-    def hold_one(self, name, seconds):
-        pid = self.relays[name].one(self.dice, signal.SIGSTOP)
+    def hold_some(self, name, count, seconds):
+        pids = {self.relays[name].one(self.dice, signal.SIGSTOP) for _ in range(count)} - {None}
         time.sleep(seconds)
-        if pid:
+        for pid in pids:
             Relay.to(pid, signal.SIGCONT)
 
     def early(self):
@@ -141,7 +141,7 @@ class Troublemaker:
         until = time.monotonic() + 3
         while time.monotonic() < until:
             self.slowpoke.relay.all(signal.SIGSTOP)
-            self.hold_one("replica", 0.03)
+            self.hold_some("replica", 1, 0.03)
             time.sleep(0.02)
             self.slowpoke.relay.all(signal.SIGCONT)
             time.sleep(0.005)
@@ -156,6 +156,8 @@ class Troublemaker:
         target.kill()
         target.start(ready=False)
         self.answers.subtract(answers_of(target))
+        if len(self.proxies) > 1:
+            time.sleep(8)  # until the others go on without the one that is gone
 
     def primary(self):
         self.servers.primary.stop(self.dice.choice([signal.SIGINT, signal.SIGQUIT]))

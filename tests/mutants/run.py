@@ -62,7 +62,7 @@ MUTANTS = {
         ["--writes", "0.1", "--delay", "0", "--faults", "early"]),
     "flights-take-everybody": Mutant("who comes after a write joins a fetch from before it", [
         ("src/cache/flight.c", "is_of_key(flight, ask->key) &&\n            ask->valid(ask->owner, flight->stamp, false))",
-         "is_of_key(flight, ask->key))")], ["--writes", "0.1", "--faults", "hold"]),
+         "is_of_key(flight, ask->key))")], ["--writes", "0.05", "--hot", "1", "--faults", "hold"]),
     "kept-as-of-the-end": Mutant("what was read counts as new as when it had come", [
         ("src/cache/cache.c", "entry.stamp = flight->stamp;", "entry.stamp = UINT64_MAX >> 1;")]),
     "unknown-ends-are-rollbacks": Mutant("a write whose server is lost was never made", [
@@ -77,13 +77,14 @@ MUTANTS = {
     "nobody-is-waited-for": Mutant("a write is sent before the others have heard of it", [
         (FLEET, "return fleet->opens && mark->told == mark->heard && heard_by_all(fleet) >= mark->heard_at;", "return true;")], TWO),
     "trust-for-ever": Mutant("a member that stood still goes on as if nothing had been", [
-        (LEDGER, "(!ledger->follows || clock_now() < atomic_load(&ledger->trusted))", "true")], [*TWO, "--faults", "pause"]),
+        (LEDGER, "(!ledger->follows || clock_now() < atomic_load(&ledger->trusted))", "true")],
+        [*TWO, "--faults", "pause", "--hot", "1"]),
     "others-may-be-away": Mutant("a member that is not heard of is not minded", [
         (FLEET, "if (state->members[i].lease < first)", "if (state->members[i].id == bus_id(fleet->bus))")],
         [*TWO, "--faults", "part"]),
     "dead-members-leave-nothing": Mutant("what a killed member had under way is forgotten", [
         (FLEET, "fleet->figures.fenced++;\n    start_anew(fleet);", "fleet->figures.fenced++;")],
-        [*TWO, "--faults", "proxy", "--writes", "0.1"]),
+        [*TWO, "--faults", "proxy", "--writes", "0.01", "--slow", "1"]),
     "ends-are-not-told": Mutant("what others have written was rolled back", [
         (FLEET, "end_remote(fleet, remote, record);", "end_remote(fleet, remote, NULL);")], TWO),
 }

@@ -837,6 +837,39 @@ static void judge_askers(void **state)
     settings_free(own);
 }
 
+/* What the rules say that a function writes is all that it writes. */
+static void said_functions(void **state)
+{
+    static const char rules[] = "databases: { app: { primary: \"postgresql://a@h/a\" } }\n"
+                                "auth: { type: trust }\n"
+                                "functions: { touches: { my_vol: [plain], my_agg: [], "
+                                "public.my_stable: [nowhere] } }\n";
+    static const struct {
+        const char *sql, *expected;
+    } rows[] = {
+        {"SELECT my_vol()", "write - - primary/user_function user_function -"},
+        {"SELECT my_agg(v) FROM plain", "write - - primary/user_function user_function -"},
+        {"SELECT my_stable()", "everything - - primary/user_function user_function -"},
+        {"SELECT public.my_stable()", "everything - - primary/user_function user_function -"},
+        {"SELECT my_vol(); SELECT 1", "everything - - primary/batch batch -"},
+    };
+    struct settings *own = load_own(rules);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct request request;
+        struct buf out = {0};
+
+        begin(&request, own->rules, catalog, rows[i].sql);
+        put_verdict(&request, &ASKER, &out);
+        if (strcmp((const char *)out.at, rows[i].expected) != 0)
+            fail_msg("%s\n  is  %s", rows[i].sql, (const char *)out.at);
+        buf_clear(&out);
+        end(&request);
+    }
+    settings_free(own);
+}
+
 /* What the rules call safe is no write, and its answer is not kept. */
 static void trust_safe_functions(void **state)
 {
@@ -955,6 +988,7 @@ int main(void)
         cmocka_unit_test(outlive_owners),
         cmocka_unit_test(fear_loose_types),
         cmocka_unit_test(trust_safe_functions),
+        cmocka_unit_test(said_functions),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
