@@ -267,29 +267,38 @@ def until_new(cluster, client, turns):
 
 def feed(options):
     """How long a write that bypasses pgtier stays unseen in the cache."""
-    with servers(1) as (cluster, folder), contextlib.ExitStack() as stack:
-        os.environ.setdefault("PGTIER_BIN", str(ROOT / "build/release/pgtier"))
-        proxy = Pgtier(cluster, folder / "pgtier", {
-            "auth": {"type": "trust"}, "databases": {"app": {"feed": "notify"}},
-            "relations": {"pgbench_accounts": {"dimensions": ["aid"], "unique": ["aid"]}},
-            "operations": {"kept": {"match": {"statement": "select", "relation": "pgbench_accounts"}, "cache": "kept"}},
-            "cache": {"classes": {"kept": {"key": "kept:{aid}", "ttl": "1h"}}}}).start()
-        stack.callback(proxy.stop)
-        install_feed(cluster, proxy)
-        client = Raw(proxy.port, USER)
-        for rate in 0, options.rate:
-            stop, counted = threading.Event(), []
-            writer = threading.Thread(target=lambda rate=rate, stop=stop, counted=counted: counted.append(write_others(cluster, stop, rate)))
-            begun, cached = time.monotonic(), proxy.by_source().get("cache", 0)
-            if rate:
-                writer.start()
-            found = until_new(cluster, client, options.turns)
-            stop.set()
-            if rate:
-                writer.join()
-            took = time.monotonic() - begun
-            print(f"notify, {sum(counted) / took:6.0f} other writes a second: last old answer after {quantile(found, 0.5):6.2f} ms (p50), "
-                  f"{quantile(found, 0.99):6.2f} ms (p99); {(proxy.by_source().get('cache', 0) - cached) / took:.0f} answers a second from the cache", flush=True)
+    os.environ.setdefault("PGTIER_BIN", str(ROOT / "build/release/pgtier"))
+    with servers(1) as (cluster, folder):
+        cluster.primary.sql("ALTER ROLE app REPLICATION; ALTER TABLE pgbench_accounts REPLICA IDENTITY FULL")
+        for kind in "notify", "wal":
+            proxy = Pgtier(cluster, folder / kind, {
+                "auth": {"type": "trust"}, "databases": {"app": {"feed": kind}},
+                "relations": {"pgbench_accounts": {"dimensions": ["aid"], "unique": ["aid"]}},
+                "operations": {"kept": {"match": {"statement": "select", "relation": "pgbench_accounts"}, "cache": "kept"}},
+                "cache": {"classes": {"kept": {"key": "kept:{aid}", "ttl": "1h"}}}}).start()
+            try:
+                install_feed(cluster, proxy)
+                for rate in 0, options.rate:
+                    feed_beside(cluster, proxy, kind, rate, options.turns)
+            finally:
+                proxy.stop()
+
+
+def feed_beside(cluster, proxy, kind, rate, turns):
+    """Beside so many other writes a second."""
+    client, stop, counted = Raw(proxy.port, USER), threading.Event(), []
+    writer = threading.Thread(target=lambda: counted.append(write_others(cluster, stop, rate)))
+    begun, cached, cpu = time.monotonic(), proxy.by_source().get("cache", 0), cpu_seconds(proxy.process.pid)
+    if rate:
+        writer.start()
+    found = until_new(cluster, client, turns)
+    stop.set()
+    if rate:
+        writer.join()
+    took = time.monotonic() - begun
+    print(f"{kind}, {sum(counted) / took:6.0f} other writes a second: last old answer after {quantile(found, 0.5):6.2f} ms (p50), "
+          f"{quantile(found, 0.99):6.2f} ms (p99); {(proxy.by_source().get('cache', 0) - cached) / took:.0f} answers a second from the cache, "
+          f"{(cpu_seconds(proxy.process.pid) - cpu) / took:.0%} of a processor", flush=True)
 
 
 PAID = "subscription_tier IN ('professional', 'enterprise')"

@@ -103,6 +103,8 @@ static void feed(struct table *table, const struct database *database)
     line(table, scope, "told", figures.told);
     line(table, scope, "own", figures.own);
     line(table, scope, "unread", figures.unread);
+    line(table, scope, "retained", figures.retained);
+    line(table, scope, "given up", figures.given_up);
 }
 
 static void shapes(struct table *table, const struct database *database)

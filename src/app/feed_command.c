@@ -13,6 +13,7 @@ struct target {
     char *schema, *name;
     const struct relation *relation;
     struct buf arguments; /* 'id', 'user_id' */
+    bool blind, exact;    /* its rows have no identity in the WAL; all dimensions are in it */
 };
 
 struct work {
@@ -85,6 +86,8 @@ static void take_table(void *owner, const struct slice *fields, unsigned count)
     target.name = mem_text(fields[1].at, fields[1].len);
     if (fields[2].at)
         buf_put_slice(&target.arguments, fields[2]);
+    target.blind = count > 3 && slice_is(fields[3], "t");
+    target.exact = count > 4 && slice_is(fields[4], "t");
     buf_put(&work->targets, &target, sizeof(target));
 }
 
@@ -113,9 +116,20 @@ static bool find_tables(struct work *work, const struct relation *relation)
         put_literal(&sql, relation->dimensions[i]);
     }
     buf_printf(&sql, "]) WITH ORDINALITY AS d (name, place) ON d.name = a.attname"
-                     " WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)"
+                     " WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),"
+                     " i.indexrelid IS NULL AND c.relreplident <> 'f' AND c.relkind = 'r',"
+                     " c.relreplident = 'f' OR NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a"
+                     " WHERE a.attrelid = c.oid AND a.attname = ANY (ARRAY[''");
+    for (unsigned i = 0; i < relation->ndimensions; i++) {
+        buf_printf(&sql, ", ");
+        put_literal(&sql, relation->dimensions[i]);
+    }
+    buf_printf(&sql, "]) AND NOT a.attnum = ANY (coalesce(i.indkey::int2[], '{}')))"
                      " FROM family f JOIN pg_catalog.pg_class c ON c.oid = f.oid"
                      " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+                     " LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND"
+                     " CASE c.relreplident WHEN 'd' THEN i.indisprimary"
+                     " WHEN 'i' THEN i.indisreplident ELSE false END"
                      " WHERE c.relkind IN ('r', 'p') ORDER BY 1, 2");
     buf_put(&sql, "", 1);
     done = ask_rows(work->server, (const char *)buf_slice(&sql).at, take_table, work, &work->why);
@@ -187,6 +201,81 @@ static bool drop_all(struct work *work)
     return true;
 }
 
+/* ---- the publication ---- */
+
+static const char DROP_PUBLICATION[] = "DROP PUBLICATION IF EXISTS pgtier_feed";
+
+/* A publication that has a table whose rows have no identity makes its UPDATEs fail. */
+static bool may_publish(struct work *work)
+{
+    unsigned count;
+    struct target *targets = targets_of(work, &count);
+
+    for (unsigned i = 0; i < count; i++) {
+        if (!targets[i].blind)
+            continue;
+        buf_printf(&work->why,
+                   "%s.%s has no replica identity, without which its UPDATEs would fail: give it a "
+                   "primary key, or ALTER TABLE .. REPLICA IDENTITY FULL",
+                   targets[i].schema, targets[i].name);
+        return false;
+    }
+    return true;
+}
+
+static bool publish(struct work *work)
+{
+    unsigned count;
+    struct target *targets = targets_of(work, &count);
+    struct buf sql = {0};
+
+    if (!may_publish(work))
+        return false;
+    buf_printf(&sql, "CREATE PUBLICATION pgtier_feed");
+    for (unsigned i = 0; i < count; i++) {
+        buf_printf(&sql, i ? ", " : " FOR TABLE ");
+        put_table(&sql, &targets[i]);
+    }
+    buf_printf(&sql, " WITH (publish_via_partition_root = true)");
+    return run(work, &sql);
+}
+
+/* What must be so on the server for it to be streamed. */
+static void take_doubt(void *owner, const struct slice *fields, unsigned count)
+{
+    (void)owner;
+    (void)count;
+    printf("still to be done: %.*s\n", (int)fields[0].len, (const char *)fields[0].at);
+}
+
+static bool tell_doubts(struct work *work)
+{
+    return ask_rows(
+        work->server,
+        "SELECT 'wal_level = logical, and a restart of the primary' WHERE"
+        " pg_catalog.current_setting('wal_level') <> 'logical' UNION ALL"
+        " SELECT pg_catalog.format('ALTER ROLE %I REPLICATION (for pgtier''s connection)', rolname)"
+        " FROM pg_catalog.pg_roles WHERE rolname = current_user AND NOT rolreplication"
+        " AND NOT rolsuper UNION ALL"
+        " SELECT 'max_slot_wal_keep_size, by which the primary bounds what it keeps for slots'"
+        " WHERE pg_catalog.current_setting('max_slot_wal_keep_size') = '-1'",
+        take_doubt, NULL, &work->why);
+}
+
+static void tell_publication(struct work *work)
+{
+    unsigned count;
+    struct target *targets = targets_of(work, &count);
+
+    for (unsigned i = 0; i < count; i++)
+        printf("publishes %s.%s%s\n", targets[i].schema, targets[i].name,
+               targets[i].exact
+                   ? ""
+                   : ": not all of its dimensions are part of its replica identity, so "
+                     "that UPDATE and DELETE end more than they change; REPLICA "
+                     "IDENTITY FULL tells all");
+}
+
 static void tell(struct work *work, bool install)
 {
     unsigned count;
@@ -243,13 +332,20 @@ static bool install_all(struct work *work, const struct rules *rules)
     return true;
 }
 
+static bool install_publication(struct work *work, const struct rules *rules)
+{
+    forget_targets(work);
+    return find_all(work, rules) && publish(work);
+}
+
 /* A notice for each trigger that isn't there would bury what is said. */
-static bool change(struct work *work, const struct rules *rules, bool install)
+static bool change(struct work *work, const struct rules *rules, bool install, bool wal)
 {
     return say(work, "SET client_min_messages TO warning") && say(work, "BEGIN") &&
-           find_triggers(work) && drop_all(work) &&
-           (install ? install_all(work, rules)
-                    : say(work, "DROP FUNCTION IF EXISTS pgtier.feed()")) &&
+           find_triggers(work) && drop_all(work) && say(work, DROP_PUBLICATION) &&
+           (!install ? say(work, "DROP FUNCTION IF EXISTS pgtier.feed()")
+            : wal    ? install_publication(work, rules)
+                     : install_all(work, rules)) &&
            say(work, "COMMIT");
 }
 
@@ -259,7 +355,7 @@ int feed_command(bool install, const char *path, const char *name)
     struct settings *settings = settings_load(path, &diag);
     const struct settings_database *database = settings ? settings_database(settings, name) : NULL;
     struct work work = {0};
-    bool done;
+    bool done, wal;
 
     if (!settings) {
         check_print(&diag);
@@ -271,8 +367,12 @@ int feed_command(bool install, const char *path, const char *name)
         return 1;
     }
     work.server = ask_new(database->primary.url, &work.why);
-    done = work.server && change(&work, settings->rules, install);
-    if (done)
+    wal = database->feed == FEED_WAL;
+    done = work.server && change(&work, settings->rules, install, wal) &&
+           (!install || !wal || tell_doubts(&work));
+    if (done && install && wal)
+        tell_publication(&work);
+    else if (done)
         tell(&work, install);
     else
         fprintf(stderr, "pgtier: database %s: %.*s\n", database->name, (int)buf_len(&work.why),

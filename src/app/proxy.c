@@ -132,6 +132,8 @@ static bool open_database(struct proxy *proxy, struct database *database,
         return false;
     if (from->feed == FEED_NOTIFY)
         database->feed = feed_new(database);
+    else if (from->feed == FEED_WAL)
+        database->feed = feed_new_wal(database, from->feed_keep);
     return true;
 }
 

@@ -255,12 +255,13 @@ static const struct field TARGETS[] = {
      .help = "clients at a time that should be served, 0: no target"},
 };
 
-static const char *const FEEDS[] = {"none", "notify", NULL};
+static const char *const FEEDS[] = {"none", "notify", "wal", NULL};
 
 struct database_section {
     const struct yaml *primary, *replicas;
     int64_t max_lag;
     int feed;
+    uint64_t feed_keep;
 };
 
 static const struct field NODE[] = {
@@ -320,7 +321,15 @@ static const struct field DATABASE[] = {
      .preset = "none",
      .reload = FIELD_RESTART,
      .help = "what tells of writes that bypass pgtier: notify (the triggers of `pgtier feed "
-             "install`), or none"},
+             "install`), wal (its publication), or none"},
+    {.name = "feed_keep",
+     .type = FIELD_SIZE,
+     .at = offsetof(struct database_section, feed_keep),
+     .least = 1 << 20,
+     .most = INT64_C(1) << 50,
+     .preset = "1GB",
+     .reload = FIELD_RESTART,
+     .help = "WAL that the primary may keep for the feed wal; over it the feed begins anew"},
 };
 
 static const struct form LISTEN_MAP = MAP(LISTEN), METRICS_MAP = MAP(METRICS), POOL_MAP = MAP(POOL),
@@ -468,6 +477,7 @@ static void load_database(struct loading *loading, struct settings_database *dat
     fields_read(DATABASE, COUNT(DATABASE), node, path, &section, loading->keep, loading->diag);
     database->max_lag = section.max_lag;
     database->feed = (enum feed_kind)section.feed;
+    database->feed_keep = section.feed_keep;
     snprintf(below, sizeof(below), "%s.primary", path);
     if (section.primary)
         load_node(loading, &database->primary, section.primary, below);
@@ -745,7 +755,9 @@ static void show_fields(const struct show *show, const char *path, const struct 
 
 static void show_database(const struct show *show, const struct settings_database *database)
 {
-    struct database_section section = {.max_lag = database->max_lag, .feed = (int)database->feed};
+    struct database_section section = {.max_lag = database->max_lag,
+                                       .feed = (int)database->feed,
+                                       .feed_keep = database->feed_keep};
     char path[200], below[230];
 
     snprintf(path, sizeof(path), "databases.%s", database->name);

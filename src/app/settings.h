@@ -5,7 +5,7 @@
 #include "rules/rules.h"
 
 enum pool_mode { POOL_TRANSACTION, POOL_SESSION };
-enum feed_kind { FEED_NONE, FEED_NOTIFY };
+enum feed_kind { FEED_NONE, FEED_NOTIFY, FEED_WAL };
 enum auth_kind { AUTH_TRUST, AUTH_SCRAM };
 
 struct settings_user {
@@ -26,6 +26,7 @@ struct settings_database {
     unsigned nreplicas;
     int64_t max_lag; /* ns */
     enum feed_kind feed;
+    uint64_t feed_keep; /* bytes of WAL */
 };
 
 struct settings {

@@ -33,6 +33,7 @@ struct control {
     struct watch watch;
     struct control_ask *first, *last;
     bool busy;                   /* libpq works on a query, forgotten or not */
+    bool streams;                /* .. which goes on for as long as the connection does */
     struct control_ask *running; /* NULL where it was forgotten */
     char fault[WHY];             /* of the running query; empty: none */
     char notice[WHY];            /* the last FATAL that came unasked */
@@ -102,7 +103,7 @@ static void hang_up(struct control *control)
     control->resolve = NULL;
     PQfinish(control->conn);
     control->conn = NULL;
-    control->busy = false;
+    control->busy = control->streams = false;
     control->doomed = false;
     control->state = WAITING;
 }
@@ -189,6 +190,13 @@ static void tell_rows(struct control *control, const PGresult *result)
     }
 }
 
+static void start_stream(struct control *control)
+{
+    control->streams = true;
+    control->backoff = BACKOFF_LEAST;
+    timer_stop(&control->timer);
+}
+
 static void take_result(struct control *control, const PGresult *result)
 {
     switch (PQresultStatus(result)) {
@@ -202,6 +210,12 @@ static void take_result(struct control *control, const PGresult *result)
     case PGRES_FATAL_ERROR:
         note(control->fault, PQresultErrorMessage(result));
         break;
+    case PGRES_COPY_BOTH:
+        if (control->options.streamed) {
+            start_stream(control);
+            break;
+        }
+        /* fall through */
     default:
         doom(control, "a control connection was asked to copy");
     }
@@ -242,9 +256,37 @@ static void hear(struct control *control)
         control->options.told(control->options.owner);
 }
 
+static void read_stream(struct control *control)
+{
+    char *data = NULL;
+    bool any = false;
+    int len = 0;
+
+    while (!control->doomed && (len = PQgetCopyData(control->conn, &data, 1)) > 0) {
+        control->options.streamed(control->options.owner, slice_of(data, (size_t)len));
+        PQfreemem(data);
+        any = true;
+    }
+    if (any)
+        control->options.told(control->options.owner);
+    if (len < 0)
+        doom(control,
+             len == -1 ? "the server has ended the stream" : PQerrorMessage(control->conn));
+}
+
+void control_put(struct control *control, struct slice data)
+{
+    if (!control->streams || control->doomed)
+        return;
+    if (PQputCopyData(control->conn, (const char *)data.at, (int)data.len) < 0)
+        doom(control, PQerrorMessage(control->conn));
+    else
+        flush(control);
+}
+
 static void collect(struct control *control)
 {
-    while (control->busy && !control->doomed && !PQisBusy(control->conn)) {
+    while (control->busy && !control->streams && !control->doomed && !PQisBusy(control->conn)) {
         PGresult *result = PQgetResult(control->conn);
 
         if (result) {
@@ -256,6 +298,8 @@ static void collect(struct control *control)
         PQclear(result);
     }
     hear(control);
+    if (control->streams)
+        read_stream(control);
     if (PQstatus(control->conn) == CONNECTION_BAD)
         doom(control, control->fault[0] ? control->fault : PQerrorMessage(control->conn));
     start_next(control);
@@ -386,6 +430,7 @@ static void connect_to(struct control *control, const PQconninfoOption *settings
         put(&keywords, s->keyword, s->val);
     put(&keywords, "hostaddr", control->address);
     put(&keywords, "application_name", control->name);
+    put(&keywords, "replication", control->options.replication ? "database" : NULL);
     control->conn = PQconnectStartParams(keywords.names, keywords.values, 0);
 }
 

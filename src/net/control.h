@@ -19,6 +19,11 @@ struct control_options {
      * was read. Both NULL where nobody listens. */
     void (*heard)(void *owner, struct slice channel, struct slice payload, uint32_t pid);
     void (*told)(void *owner);
+    /* With `replication` it is one for logical replication, on which SQL may be asked as well: once
+     * a query of it has begun to stream (its ask is not told of that), each CopyData that comes is
+     * told here, and then `told`. It streams until the connection is lost. */
+    bool replication;
+    void (*streamed)(void *owner, struct slice data);
     void *owner;
 };
 
@@ -55,5 +60,7 @@ struct control_ask {
 };
 /* False where the connection is down: nothing is called. */
 bool control_ask(struct control *control, struct control_ask *ask);
+/* Sends CopyData where it streams; else nothing. */
+void control_put(struct control *control, struct slice data);
 /* The asker no longer cares; legal at any time, also when it was never asked. */
 void control_forget(struct control *control, struct control_ask *ask);

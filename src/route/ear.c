@@ -7,6 +7,8 @@
 #include "route/probe.h"
 
 #define EAR_NAME "pgtier listener"
+/* A slot is made once all that runs on the primary has ended. */
+enum { STREAM_QUERY_SEC = 60 };
 
 static bool is_primary(const struct ear *ear)
 {
@@ -37,8 +39,7 @@ static void have_encoding(void *owner)
 
     ear->up = true;
     ear->complained = false;
-    log_info("route", "%s: a connection to %s listens for notifications", ear->database,
-             ear->primary->node.name);
+    log_info("route", "%s: a connection to %s listens", ear->database, ear->primary->node.name);
     ear->events->up(ear->owner);
 }
 
@@ -64,9 +65,8 @@ static void go_down(void *owner, const char *why)
     struct ear *ear = owner;
 
     if (ear->up || !ear->complained)
-        log_warning("route", "%s: the connection to %s that listens for notifications is %s: %s",
-                    ear->database, ear->primary->node.name, ear->up ? "lost" : "not to be had",
-                    why);
+        log_warning("route", "%s: the connection to %s that listens is %s: %s", ear->database,
+                    ear->primary->node.name, ear->up ? "lost" : "not to be had", why);
     ear->up = false;
     ear->complained = true;
     ear->events->lost(ear->owner, why);
@@ -77,6 +77,13 @@ static void heard(void *owner, struct slice channel, struct slice payload, uint3
     struct ear *ear = owner;
 
     ear->events->heard(ear->owner, channel, payload, pid);
+}
+
+static void streamed(void *owner, struct slice data)
+{
+    struct ear *ear = owner;
+
+    ear->events->streamed(ear->owner, data);
 }
 
 static void told(void *owner)
@@ -112,10 +119,12 @@ void ear_open(struct ear *ear, const struct ear_events *events, void *owner)
         .url = ear->url,
         .name = EAR_NAME,
         .connect_timeout = PROBE_CONNECT_SEC * CLOCK_SEC,
-        .query_timeout = PROBE_QUERY_SEC * CLOCK_SEC,
+        .query_timeout = (events->streamed ? STREAM_QUERY_SEC : PROBE_QUERY_SEC) * CLOCK_SEC,
         .up = come_up,
         .down = go_down,
-        .heard = heard,
+        .heard = events->heard ? heard : NULL,
+        .replication = events->streamed != NULL,
+        .streamed = events->streamed ? streamed : NULL,
         .told = told,
         .owner = ear,
     };
@@ -144,6 +153,12 @@ void ear_close(struct ear *ear)
 bool ear_ask(struct ear *ear, struct control_ask *ask)
 {
     return ear->up && control_ask(ear->control, ask);
+}
+
+void ear_put(struct ear *ear, struct slice data)
+{
+    if (ear->control)
+        control_put(ear->control, data);
 }
 
 void ear_forget(struct ear *ear, struct control_ask *ask)

@@ -394,7 +394,7 @@ static void lost(void *owner, const char *why)
     watch_patience(channels);
 }
 
-static const struct ear_events events = {up, heard, told, lost};
+static const struct ear_events events = {.up = up, .heard = heard, .told = told, .lost = lost};
 
 /* ---- for sessions ---- */
 

@@ -94,10 +94,14 @@ static const struct figure fleet_families[] = {
 #define AT(member) offsetof(struct feed_figures, member)
 static const struct figure feed_families[] = {
     {"pgtier_feed_listens", GAUGE, "1: writes that bypass pgtier are heard of.", AT(listens), U64},
-    {"pgtier_feed_told_total", COUNTER, "Notifications of writes.", AT(told), U64},
+    {"pgtier_feed_told_total", COUNTER, "Notifications of writes, or changed rows.", AT(told), U64},
     {"pgtier_feed_own_total", COUNTER, "Of those, of writes through pgtier.", AT(own), U64},
     {"pgtier_feed_unread_total", COUNTER, "Of those, not understood: they count as everything.",
      AT(unread), U64},
+    {"pgtier_feed_retained_bytes", GAUGE, "WAL that the primary keeps for the feed wal.",
+     AT(retained), U64},
+    {"pgtier_feed_given_up_total", COUNTER, "Times that this was over feed_keep.", AT(given_up),
+     U64},
 };
 #undef AT
 

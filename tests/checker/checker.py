@@ -171,7 +171,7 @@ class Client:
             while not self.r.ended():
                 # Who asks while a proxy stands still has not waited for it since before.
                 if self.plan.faults and self.seed % 5 < 2 and self.dice.random() < 0.05:
-                    time.sleep(self.dice.uniform(0, 3))
+                    time.sleep(self.dice.uniform(0, 4))
                 if self.dice.random() < self.plan.writes:
                     self.write()
                 else:

@@ -97,7 +97,7 @@ class Troublemaker:
         """A proxy stands still for longer than its lease."""
         target = self.dice.choice(self.proxies)
         target.process.kill(signal.SIGSTOP)
-        time.sleep(self.dice.uniform(2.5, 4))
+        time.sleep(self.dice.uniform(3, 4.5))
         target.process.kill(signal.SIGCONT)
 
     def redis(self):
@@ -127,7 +127,7 @@ class Troublemaker:
         """Single connections to the servers take their time."""
         until = time.monotonic() + 3
         while time.monotonic() < until:
-            self.hold_some("primary", 6, 0.1)
+            self.hold_some("primary", 2, 0.1)
             self.hold_some("replica", 1, 0.02)
 
     def hold_some(self, name, count, seconds):

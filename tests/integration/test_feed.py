@@ -1,5 +1,5 @@
-"""Writes that bypass pgtier: the triggers of `pgtier feed install` tell of them, and nothing stays old for long; which rows, so that
-the answers for others are kept. While nobody listens, nothing is answered by the cache."""
+"""Writes that bypass pgtier: the triggers or the publication of `pgtier feed install` tell of them, and nothing stays old for long; which rows, so
+that the answers for others are kept. While nobody listens, nothing is answered by the cache."""
 import random
 import subprocess
 import threading
@@ -8,7 +8,7 @@ import time
 import psycopg
 import pytest
 
-from kept import is_kept, keep, one
+from kept import changes, feed, is_kept, keep, one, until
 from proxy import binary, check_file
 from wire import Raw, error
 
@@ -22,54 +22,50 @@ INSERT INTO depot SELECT i, 'd' || i FROM generate_series(1, 200) i;
 INSERT INTO crate SELECT i, i, 'c''' || i, 0, 1 + i % 2 FROM generate_series(1, 200) i;
 INSERT INTO "Odd Name" SELECT ('00000000-0000-0000-0000-00000000000' || i)::uuid, i % 2 = 0, 0 FROM generate_series(1, 4) i;
 GRANT ALL ON depot, crate, crate_1, crate_2, "Odd Name" TO app_trust;
+ALTER TABLE depot REPLICA IDENTITY FULL; ALTER TABLE crate REPLICA IDENTITY FULL; ALTER TABLE crate_1 REPLICA IDENTITY FULL; ALTER TABLE crate_2 REPLICA IDENTITY FULL;
+ALTER TABLE "Odd Name" REPLICA IDENTITY FULL;
 """
 RELATIONS = {"depot": {"dimensions": ["id", "name"], "unique": ["id"]}, "crate": {"dimensions": ["id", "depot_id", "label"]},
              "Odd Name": {"dimensions": ["Id", "is'it"], "unique": ["Id"]}}
 
 
+@pytest.fixture(scope="module", params=["notify", "wal"])
+def kind(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def own(cluster, folder):
+def own(cluster, kind):
     """The same file for the command and for the server, but that the command comes as the tables' owner."""
+    cluster.primary.sql("ALTER ROLE app REPLICATION")
     cluster.primary.sql(SCHEMA, "app")
     cluster.catch_up()
     yield
-    cluster.primary.sql('DROP TABLE crate, depot, "Odd Name" CASCADE; DROP SCHEMA IF EXISTS pgtier CASCADE')
+    cluster.primary.sql('DROP TABLE crate, depot, "Odd Name" CASCADE; DROP SCHEMA IF EXISTS pgtier CASCADE; DROP PUBLICATION IF EXISTS pgtier_feed;'
+                        'ALTER ROLE app NOREPLICATION')
 
 
 @pytest.fixture(scope="module")
-def proxy(start, cluster, own, folder):
+def proxy(start, cluster, own, kind):
     proxy = start({
-        "auth": {"type": "trust"}, "databases": {"app": {"feed": "notify"}}, "relations": RELATIONS,
+        "auth": {"type": "trust"}, "databases": {"app": {"feed": kind}}, "relations": RELATIONS,
         "operations": {"kept": {"match": {"statement": "select", "role": "app_trust"}, "cache": "kept"}},
         "cache": {"classes": {"kept": {"key": "kept:{id}", "ttl": "1h"}}}})
     said = feed(proxy, cluster, "install")
-    assert "public.crate_1, by 'id', 'depot_id', 'label'" in said and "public.Odd Name, by 'Id', 'is''it'" in said, said
-    assert "tells of public.depot" in feed(proxy, cluster, "install")  # twice is once
+    again = feed(proxy, cluster, "install")  # twice is once
+    if kind == "notify":
+        assert "public.crate_1, by 'id', 'depot_id', 'label'" in said and "public.Odd Name, by 'Id', 'is''it'" in said, said
+        assert "tells of public.depot" in again
+    else:
+        assert "publishes public.crate_1\n" in said and "publishes public.Odd Name\n" in said, said
+        assert "still to be done: max_slot_wal_keep_size" in again, again
     yield proxy
-
-
-def feed(proxy, cluster, what):
-    """By the superuser, who owns the tables."""
-    text = proxy.conf.read_text(encoding="utf-8").replace(cluster.primary.url("app"), cluster.primary.url("postgres"))
-    file = proxy.conf.parent / "feed.yaml"
-    file.write_text(text, encoding="utf-8")
-    done = subprocess.run([binary(), "feed", what, str(file)], text=True, capture_output=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    assert not done.stderr, done.stderr
-    return done.stdout
 
 
 @pytest.fixture
 def c(proxy):
     with Raw(proxy.port, "app_trust") as client:
         yield client
-
-
-def changes(c, sql, before, within=5):
-    until = time.monotonic() + within
-    while one(c, sql) == before:
-        assert time.monotonic() < until, f"{sql} is still {before}"
-        time.sleep(0.002)
 
 
 CRATE = "SELECT v FROM crate WHERE id = {}"
@@ -111,6 +107,7 @@ def test_what_changes_nothing_ends_nothing(proxy, c, cluster):
     assert is_kept(proxy, c, CRATE.format(31))
 
 
+@pytest.mark.parametrize("kind", ["notify"], indirect=True)
 def test_own_writes_are_not_told_twice(proxy, c):
     """What comes back of a write of its own would end what was kept since."""
     for n in range(20):
@@ -120,6 +117,7 @@ def test_own_writes_are_not_told_twice(proxy, c):
     assert is_kept(proxy, c, CRATE.format(33))
 
 
+@pytest.mark.parametrize("kind", ["notify"], indirect=True)
 def test_anybody_may_notify_anything(proxy, c, cluster):
     keep(proxy, c, CRATE.format(35))
     for payload in "x", "", "DROP TABLE crate", "UPDATE crate SET pgtier_feed = 0; DELETE FROM crate", "'", "UPDATE missing SET pgtier_feed = 0":
@@ -128,17 +126,17 @@ def test_anybody_may_notify_anything(proxy, c, cluster):
     keep(proxy, c, CRATE.format(35))
 
 
-def listener(cluster):
+def listener(cluster, kind):
+    how = {"notify": "query = 'LISTEN pgtier_feed'", "wal": "backend_type = 'walsender'"}[kind]
     with psycopg.connect(cluster.primary.url("postgres"), autocommit=True) as admin:
-        return [row[0] for row in admin.execute("SELECT pid FROM pg_stat_activity WHERE query = 'LISTEN pgtier_feed' AND datname = 'app'")]
+        return [row[0] for row in admin.execute("SELECT pid FROM pg_stat_activity WHERE datname = 'app' AND " + how)]
 
 
-def test_a_lost_listener_is_no_way_around(proxy, c, cluster):
+def test_a_lost_listener_is_no_way_around(proxy, c, cluster, kind):
     before = keep(proxy, c, CRATE.format(37))[0][0]
     with psycopg.connect(cluster.primary.url("postgres"), autocommit=True) as admin:
         for _ in range(5):
-            pids = listener(cluster)
-            assert len(pids) == 1
+            pids = until(lambda: listener(cluster, kind), lambda found: len(found) == 1)
             admin.execute("SELECT pg_terminate_backend(%s)", [pids[0]])
             admin.execute("UPDATE crate SET v = v + 1 WHERE id = 37")
             changes(c, CRATE.format(37), before)
@@ -187,9 +185,10 @@ def test_nothing_is_old_for_long(proxy, cluster):
     assert after.get("cache", 0) - before.get("cache", 0) > 500, (before, after)
 
 
-def test_removed_again(proxy, cluster):
+def test_removed_again(proxy, cluster, kind):
     said = feed(proxy, cluster, "remove")
-    assert "tells no more of public.crate_2" in said
+    assert ("tells no more of public.crate_2" if kind == "notify" else "no table is concerned") in said
+    assert cluster.primary.sql("SELECT count(*) FROM pg_publication", "app").strip() == "0"
     assert cluster.primary.sql("SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'pgtier%'", "app").strip() == "0"
     assert "no table is concerned" in feed(proxy, cluster, "remove")
 

@@ -78,7 +78,7 @@ MUTANTS = {
         (FLEET, "return fleet->opens && mark->told == mark->heard && heard_by_all(fleet) >= mark->heard_at;", "return true;")], TWO),
     "trust-for-ever": Mutant("a member that stood still goes on as if nothing had been", [
         (LEDGER, "(!ledger->follows || clock_now() < atomic_load(&ledger->trusted))", "true")],
-        [*TWO, "--faults", "pause", "--hot", "1"]),
+        ["--proxies", "2", "--faults", "pause", "--hot", "1"]),
     "others-may-be-away": Mutant("a member that is not heard of is not minded", [
         (FLEET, "if (state->members[i].lease < first)", "if (state->members[i].id == bus_id(fleet->bus))")],
         [*TWO, "--faults", "part"]),

@@ -1,0 +1,636 @@
+/* The primary's WAL as a source: a temporary logical slot of our own connection, which the primary
+ * forgets with it, so that nothing is ever kept for a pgtier that is not there. A commit comes here
+ * before it is visible on the primary: its cells are pending until a snapshot has seen its end. */
+#include "session/feed_source.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "route/probe.h"
+#include "wire/pgoutput.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define TICK       (20 * CLOCK_MS) /* until it streams */
+#define BEAT       (1 * CLOCK_SEC)
+#define SILENCE    (10 * CLOCK_SEC) /* .. is over what the connection may be good for */
+#define SEE_AGAIN  (1 * CLOCK_MS)
+#define LOOK_AFTER (5 * CLOCK_SEC)
+
+/* 2000-01-01, from where PostgreSQL counts, in microseconds. */
+#define EPOCH INT64_C(946684800000000)
+
+/* A transaction that changes more rows of one table is told as one that changes all of it. */
+enum { ROWS_MAX = 256 };
+
+/* A table that changes came of. */
+struct published {
+    uint32_t oid;
+    char *schema, *name;
+    struct buf columns; /* as change_column reads them */
+    unsigned rows;      /* that the transaction has changed */
+};
+
+/* Whole transactions, until the primary shows them. */
+struct batch {
+    struct ring touches;
+    struct buf xids; /* uint32_t */
+    uint64_t end;
+};
+
+struct wal_feed {
+    struct feed feed;
+    struct control_ask check, make, start, see, look;
+    struct timer timer; /* beats */
+    struct timer again; /* .. to see again */
+    char slot[48], sql[160], look_sql[512];
+    unsigned attempt;
+    struct buf published;     /* struct published */
+    struct touch *latest;     /* of the transaction that comes */
+    struct batch heard, seen; /* the second is asked for */
+    struct buf statement;
+    uint64_t confirmed; /* all before need not be sent again */
+    uint64_t keep;
+    int64_t heard_at, looked_at;
+    bool streams, ready, asking, visible, warned;
+};
+
+static struct wal_feed *wal_feed_of(void *owner)
+{
+    return owner;
+}
+
+/* ---- tables ---- */
+
+static struct published *published_at(struct wal_feed *stream, unsigned *count)
+{
+    *count = (unsigned)(buf_len(&stream->published) / sizeof(struct published));
+    return (struct published *)(void *)(stream->published.at + stream->published.head);
+}
+
+static struct published *find_published(struct wal_feed *stream, uint32_t oid)
+{
+    unsigned count;
+    struct published *all = published_at(stream, &count);
+
+    for (unsigned i = 0; i < count; i++)
+        if (all[i].oid == oid)
+            return &all[i];
+    return NULL;
+}
+
+static void clear_published(struct published *published)
+{
+    mem_free(published->schema);
+    mem_free(published->name);
+    buf_clear(&published->columns);
+}
+
+static void forget_published(struct wal_feed *stream)
+{
+    unsigned count;
+    struct published *all = published_at(stream, &count);
+
+    for (unsigned i = 0; i < count; i++)
+        clear_published(&all[i]);
+    buf_clear(&stream->published);
+}
+
+static void take_relation(struct wal_feed *stream, const struct change *change)
+{
+    struct published *known = find_published(stream, change->relation);
+    struct published now = {.oid = change->relation, .rows = known ? known->rows : 0};
+
+    now.schema = change->schema.len ? mem_text((const char *)change->schema.at, change->schema.len)
+                                    : mem_text("pg_catalog", 10);
+    now.name = mem_text((const char *)change->name.at, change->name.len);
+    buf_put_slice(&now.columns, change->columns);
+    if (!known) {
+        buf_put(&stream->published, &now, sizeof(now));
+        return;
+    }
+    clear_published(known);
+    *known = now;
+}
+
+/* ---- rows, worded as the triggers of sql/feed.sql word them ---- */
+
+static void put_quoted(struct buf *out, struct slice text, char quote)
+{
+    buf_put(out, &quote, 1);
+    for (size_t i = 0; i < text.len; i++) {
+        buf_put(out, &text.at[i], 1);
+        if (text.at[i] == (uint8_t)quote)
+            buf_put(out, &quote, 1);
+    }
+    buf_put(out, &quote, 1);
+}
+
+static void put_table(struct buf *out, const struct published *published)
+{
+    put_quoted(out, slice_text(published->schema), '"');
+    buf_put(out, ".", 1);
+    put_quoted(out, slice_text(published->name), '"');
+}
+
+/* Where it is among the columns; -1: nowhere. */
+static int place_of(const struct published *published, const char *name, bool *key)
+{
+    struct slice rest = buf_slice(&published->columns);
+    struct change_column column;
+
+    for (int place = 0; change_column(&rest, &column); place++)
+        if (slice_is(column.name, name)) {
+            *key = column.key;
+            return place;
+        }
+    return -1;
+}
+
+/* What a column was and is, as far as the change tells. */
+struct told_values {
+    struct slice values[2];
+    unsigned count;
+};
+
+static bool take_value(struct told_values *told, struct slice row, unsigned place)
+{
+    bool null;
+    bool there = change_value(row, place, &told->values[told->count], &null);
+
+    told->count += there;
+    return there || null;
+}
+
+/* False where it may have had another value. A row of which nothing is told as it was has the key
+ * that it had. */
+static bool tell_values(const struct change *change, unsigned place, bool key,
+                        struct told_values *told)
+{
+    told->count = 0;
+    if (change->kind != CHANGE_DELETE && !take_value(told, change->after, place))
+        return false;
+    if (change->kind == CHANGE_INSERT)
+        return true;
+    if (change->had == 'O' || (change->had == 'K' && key))
+        return take_value(told, change->before, place);
+    return change->kind == CHANGE_UPDATE && !change->had && key;
+}
+
+static void put_dimension(struct wal_feed *stream, const struct published *published,
+                          const char *name, const struct change *change, bool *any)
+{
+    struct buf *out = &stream->statement;
+    struct told_values told;
+    bool key = false;
+    int place = place_of(published, name, &key);
+
+    if (place < 0 || !tell_values(change, (unsigned)place, key, &told) || told.count == 0)
+        return;
+    buf_printf(out, *any ? " AND " : " WHERE ");
+    put_quoted(out, slice_text(name), '"');
+    buf_printf(out, " IN (");
+    for (unsigned i = 0; i < told.count; i++) {
+        if (i)
+            buf_put(out, ",", 1);
+        put_quoted(out, told.values[i], '\'');
+    }
+    buf_printf(out, ")");
+    *any = true;
+}
+
+static void touch_latest(struct wal_feed *stream)
+{
+    struct feed *feed = &stream->feed;
+
+    if (!stream->latest)
+        stream->latest = touch_new(feed->database);
+    feed->figures.unread += !touch_statement(stream->latest, buf_slice(&stream->statement));
+}
+
+static void take_row(struct wal_feed *stream, const struct change *change)
+{
+    struct published *published = find_published(stream, change->relation);
+    const struct relation *relation;
+    bool any = false;
+
+    stream->feed.figures.told++;
+    if (!published) {
+        ear_drop(stream->feed.ear, "a row of an unknown table was told");
+        return;
+    }
+    if (published->rows++ > ROWS_MAX)
+        return;
+    buf_take(&stream->statement, buf_len(&stream->statement));
+    buf_printf(&stream->statement, "UPDATE ");
+    put_table(&stream->statement, published);
+    buf_printf(&stream->statement, " SET pgtier_feed = 0");
+    relation =
+        rules_relation(stream->feed.database->rooms->rules, published->schema, published->name);
+    for (unsigned i = 0; relation && published->rows <= ROWS_MAX && i < relation->ndimensions; i++)
+        put_dimension(stream, published, relation->dimensions[i], change, &any);
+    touch_latest(stream);
+}
+
+static void take_truncate(struct wal_feed *stream, const struct change *change)
+{
+    for (unsigned i = 0; i < change->ntables; i++) {
+        const uint8_t *at = change->tables.at + 4 * (size_t)i;
+        uint32_t oid = (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+        const struct published *published = find_published(stream, oid);
+
+        stream->feed.figures.told++;
+        buf_take(&stream->statement, buf_len(&stream->statement));
+        buf_printf(&stream->statement, "TRUNCATE ");
+        if (published)
+            put_table(&stream->statement, published);
+        touch_latest(stream);
+    }
+}
+
+/* ---- until the primary shows it ---- */
+
+static void see(struct wal_feed *stream);
+
+static void take_commit(struct wal_feed *stream, const struct change *change)
+{
+    unsigned count;
+    struct published *all = published_at(stream, &count);
+
+    for (unsigned i = 0; i < count; i++)
+        all[i].rows = 0;
+    stream->heard.end = change->end;
+    if (stream->latest)
+        ring_append(&stream->heard.touches, &stream->latest->link);
+    stream->latest = NULL;
+}
+
+/* A snapshot is "xmin:xmax:xip,xip..", whose numbers count further than those of a commit. */
+static bool is_running(const struct slice *snapshot, uint32_t xid)
+{
+    char *at, *text = mem_text((const char *)snapshot->at, snapshot->len);
+    bool running;
+
+    strtoull(text, &at, 10);
+    running = *at != ':' || (int32_t)(xid - (uint32_t)strtoull(at + 1, &at, 10)) >= 0;
+    while (!running && *at && at[1])
+        running = (uint32_t)strtoull(at + 1, &at, 10) == xid;
+    mem_free(text);
+    return running;
+}
+
+static void hear_snapshot(void *owner, const struct slice *fields, unsigned count)
+{
+    struct wal_feed *stream = wal_feed_of(owner);
+    struct slice left = buf_slice(&stream->seen.xids);
+
+    stream->visible = count == 1 && fields[0].at;
+    for (; stream->visible && left.len; left = slice_skip(left, sizeof(uint32_t))) {
+        uint32_t xid;
+
+        memcpy(&xid, left.at, sizeof(xid));
+        stream->visible = !is_running(&fields[0], xid);
+    }
+}
+
+static void end_batch(struct wal_feed *stream)
+{
+    struct ring *first;
+
+    while ((first = ring_first(&stream->seen.touches))) {
+        ring_leave(first);
+        touch_end_at(RING_OF(first, struct touch, link), stream->seen.end);
+    }
+    stream->confirmed = stream->seen.end;
+    buf_clear(&stream->seen.xids);
+}
+
+static void have_seen(void *owner)
+{
+    struct wal_feed *stream = wal_feed_of(owner);
+
+    stream->asking = false;
+    if (!stream->visible) {
+        timer_start(&stream->again, SEE_AGAIN);
+        return;
+    }
+    end_batch(stream);
+    see(stream);
+}
+
+/* The primary's control connection is away: what is heard stays pending. */
+static void fail_see(void *owner, const char *why)
+{
+    struct wal_feed *stream = wal_feed_of(owner);
+
+    (void)why;
+    stream->asking = false;
+    timer_start(&stream->again, TICK);
+}
+
+static void see_again(struct timer *timer)
+{
+    struct wal_feed *stream = wal_feed_of(timer->owner);
+
+    stream->visible = false;
+    stream->asking = topology_ask(stream->feed.database->topology, &stream->see);
+    if (!stream->asking)
+        timer_start(&stream->again, TICK);
+}
+
+static void move(struct ring *from, struct ring *to)
+{
+    struct ring *first;
+
+    while ((first = ring_first(from))) {
+        ring_leave(first);
+        ring_append(to, first);
+    }
+}
+
+static void see(struct wal_feed *stream)
+{
+    if (!ring_empty(&stream->seen.touches) || ring_empty(&stream->heard.touches))
+        return;
+    move(&stream->heard.touches, &stream->seen.touches);
+    stream->seen.xids = stream->heard.xids;
+    stream->heard.xids = (struct buf){0};
+    stream->seen.end = stream->heard.end;
+    see_again(&stream->again);
+}
+
+/* ---- the stream ---- */
+
+static void take_change(struct wal_feed *stream, struct slice bytes)
+{
+    struct change change;
+
+    if (!change_read(bytes, &change)) {
+        ear_drop(stream->feed.ear, "what the primary streams is not understood");
+        return;
+    }
+    switch (change.kind) {
+    case CHANGE_BEGIN:
+        buf_put(&stream->heard.xids, &change.xid, sizeof(change.xid));
+        break;
+    case CHANGE_COMMIT:
+        take_commit(stream, &change);
+        break;
+    case CHANGE_RELATION:
+        take_relation(stream, &change);
+        break;
+    case CHANGE_INSERT:
+    case CHANGE_UPDATE:
+    case CHANGE_DELETE:
+        take_row(stream, &change);
+        break;
+    case CHANGE_TRUNCATE:
+        take_truncate(stream, &change);
+        break;
+    case CHANGE_OTHER:
+        break;
+    }
+}
+
+static void put_status(struct wal_feed *stream, bool reply)
+{
+    struct buf out = {0};
+
+    stream_put_status(&out, stream->confirmed, clock_wall() / 1000 - EPOCH, reply);
+    ear_put(stream->feed.ear, buf_slice(&out));
+    buf_clear(&out);
+}
+
+static bool is_settled(const struct wal_feed *stream)
+{
+    return !stream->latest && ring_empty(&stream->heard.touches) &&
+           ring_empty(&stream->seen.touches);
+}
+
+static void streamed(void *owner, struct slice data)
+{
+    struct wal_feed *stream = wal_feed_of(owner);
+    struct stream_message message;
+
+    stream->heard_at = clock_now();
+    if (!stream->ready) {
+        stream->ready = true;
+        feed_listens(&stream->feed);
+    }
+    if (!stream_read(data, &message)) {
+        ear_drop(stream->feed.ear, "what the primary streams is not understood");
+        return;
+    }
+    if (message.data) {
+        take_change(stream, message.change);
+        return;
+    }
+    if (is_settled(stream) && message.position > stream->confirmed)
+        stream->confirmed = message.position;
+    if (message.reply)
+        put_status(stream, false);
+}
+
+static void told(void *owner)
+{
+    see(owner);
+}
+
+/* ---- how much the primary keeps ---- */
+
+static void hear_look(void *owner, const struct slice *fields, unsigned count)
+{
+    struct wal_feed *stream = wal_feed_of(owner);
+    char why[128];
+
+    if (count != 2 || !fields[0].at)
+        return;
+    stream->feed.figures.retained = strtoull((const char *)fields[0].at, NULL, 10);
+    if (!stream->warned && slice_is(fields[1], "-1"))
+        log_warning("feed",
+                    "%s: the primary sets no bound to the WAL that it keeps for slots: set "
+                    "max_slot_wal_keep_size there, for when pgtier hangs",
+                    stream->feed.database->name);
+    stream->warned = true;
+    if (stream->feed.figures.retained <= stream->keep)
+        return;
+    stream->feed.figures.given_up++;
+    snprintf(why, sizeof(why), "the primary keeps %" PRIu64 " MB of WAL for it, over feed_keep",
+             stream->feed.figures.retained >> 20);
+    log_error("feed", "%s: given up, and begun anew: %s; a long transaction may be the cause",
+              stream->feed.database->name, why);
+    ear_drop(stream->feed.ear, why);
+}
+
+static void have_looked(void *owner)
+{
+    (void)owner;
+}
+
+static void fail_look(void *owner, const char *why)
+{
+    (void)owner;
+    (void)why;
+}
+
+static void look(struct wal_feed *stream, int64_t now)
+{
+    if (now - stream->looked_at < LOOK_AFTER)
+        return;
+    stream->looked_at = now;
+    topology_ask_leave(stream->feed.database->topology, &stream->look);
+    topology_ask(stream->feed.database->topology, &stream->look);
+}
+
+/* ---- from the beginning to the end ---- */
+
+static void beat(struct timer *timer)
+{
+    struct wal_feed *stream = wal_feed_of(timer->owner);
+    int64_t now = clock_now();
+
+    if (!stream->streams)
+        return;
+    put_status(stream, true);
+    if (stream->ready)
+        look(stream, now);
+    if (stream->ready && now - stream->heard_at > SILENCE)
+        ear_drop(stream->feed.ear, "the primary has not been heard of for 10 s");
+    timer_start(&stream->timer, stream->ready ? BEAT : TICK);
+}
+
+static void up(void *owner)
+{
+    struct wal_feed *stream = wal_feed_of(owner);
+
+    stream->visible = false;
+    ear_ask(stream->feed.ear, &stream->check);
+}
+
+static void hear_check(void *owner, const struct slice *fields, unsigned count)
+{
+    (void)fields;
+    wal_feed_of(owner)->visible = count == 1;
+}
+
+static void have_checked(void *owner)
+{
+    struct wal_feed *stream = wal_feed_of(owner);
+
+    if (!stream->visible) {
+        ear_drop(stream->feed.ear,
+                 "there is no publication pgtier_feed: see `pgtier feed install`");
+        return;
+    }
+    snprintf(stream->slot, sizeof(stream->slot), "pgtier_%016" PRIx64 "_%u", probe_process(),
+             ++stream->attempt);
+    snprintf(stream->sql, sizeof(stream->sql),
+             "CREATE_REPLICATION_SLOT %s TEMPORARY LOGICAL pgoutput NOEXPORT_SNAPSHOT",
+             stream->slot);
+    ear_ask(stream->feed.ear, &stream->make);
+}
+
+static void have_slot(void *owner)
+{
+    struct wal_feed *stream = wal_feed_of(owner);
+
+    snprintf(stream->sql, sizeof(stream->sql),
+             "START_REPLICATION SLOT %s LOGICAL 0/0"
+             " (proto_version '1', publication_names 'pgtier_feed')",
+             stream->slot);
+    snprintf(stream->look_sql, sizeof(stream->look_sql),
+             "SELECT pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_insert_lsn(), "
+             "restart_lsn)::bigint, (SELECT setting FROM pg_catalog.pg_settings"
+             " WHERE name = 'max_slot_wal_keep_size') FROM pg_catalog.pg_replication_slots"
+             " WHERE slot_name = '%s'",
+             stream->slot);
+    ear_ask(stream->feed.ear, &stream->start);
+    stream->streams = true;
+    stream->heard_at = clock_now();
+    timer_start(&stream->timer, TICK);
+}
+
+/* It begins to stream, and is not heard of otherwise. */
+static void have_started(void *owner)
+{
+    (void)owner;
+}
+
+static void failed(void *owner, const char *why)
+{
+    ear_drop(wal_feed_of(owner)->feed.ear, why);
+}
+
+/* What has come is in the ledger once the primary shows it; a transaction that has not come whole
+ * is a part of everything. */
+static void lost(void *owner, const char *why)
+{
+    struct wal_feed *stream = wal_feed_of(owner);
+
+    (void)why;
+    stream->streams = stream->ready = false;
+    stream->confirmed = 0;
+    timer_stop(&stream->timer);
+    forget_published(stream);
+    feed_go_deaf(&stream->feed);
+    if (stream->latest)
+        touch_end(stream->latest, &stream->feed.ended);
+    stream->latest = NULL;
+}
+
+static void close_stream(struct feed *feed)
+{
+    struct wal_feed *stream = wal_feed_of(feed);
+
+    ear_forget(feed->ear, &stream->check);
+    ear_forget(feed->ear, &stream->make);
+    ear_forget(feed->ear, &stream->start);
+    ear_close(feed->ear);
+    topology_ask_leave(feed->database->topology, &stream->see);
+    topology_ask_leave(feed->database->topology, &stream->look);
+    timer_close(&stream->timer);
+    timer_close(&stream->again);
+    touch_free(stream->latest);
+    touch_free_all(&stream->heard.touches);
+    touch_free_all(&stream->seen.touches);
+    buf_clear(&stream->heard.xids);
+    buf_clear(&stream->seen.xids);
+    buf_clear(&stream->statement);
+    forget_published(stream);
+}
+
+static struct control_ask query(struct wal_feed *stream, const char *sql,
+                                void (*row)(void *owner, const struct slice *fields,
+                                            unsigned count),
+                                void (*done)(void *owner))
+{
+    return (struct control_ask){
+        .sql = sql, .row = row, .done = done, .failed = failed, .owner = stream};
+}
+
+struct feed *feed_new_wal(struct database *database, uint64_t keep)
+{
+    static const struct ear_events events = {
+        .up = up, .streamed = streamed, .told = told, .lost = lost};
+    struct wal_feed *stream = mem_new(sizeof(*stream));
+
+    stream->keep = keep;
+    stream->check =
+        query(stream, "SELECT 1 FROM pg_catalog.pg_publication WHERE pubname = 'pgtier_feed'",
+              hear_check, have_checked);
+    stream->make = query(stream, stream->sql, NULL, have_slot);
+    stream->start = query(stream, stream->sql, NULL, have_started);
+    stream->see =
+        query(stream, "SELECT pg_catalog.pg_current_snapshot()::text", hear_snapshot, have_seen);
+    stream->see.failed = fail_see;
+    stream->look = query(stream, stream->look_sql, hear_look, have_looked);
+    stream->look.failed = fail_look;
+    ring_init(&stream->heard.touches);
+    ring_init(&stream->seen.touches);
+    timer_init(&stream->timer, database->rooms->loop, beat, stream);
+    timer_init(&stream->again, database->rooms->loop, see_again, stream);
+    feed_begin(&stream->feed, database, close_stream, &events);
+    return &stream->feed;
+}
