@@ -83,14 +83,14 @@ class Pgbouncer:
 
 
 @contextlib.contextmanager
-def servers(scale):
-    """A primary with pgbench's tables, and a folder."""
+def servers(scale, **more):
+    """A primary with pgbench's tables, and a folder; `more` as the Cluster has it."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="pgtier-bench-"))
     folder.chmod(0o755)
     if os.geteuid() == 0:
         owner = pwd.getpwnam("postgres")
         os.chown(folder, owner.pw_uid, owner.pw_gid)
-    cluster = Cluster(folder / "cluster", with_replica=False, with_redis=False)
+    cluster = Cluster(folder / "cluster", **{"with_replica": False, "with_redis": False, **more})
     try:
         cluster.start()
         cluster.load(100)
@@ -109,12 +109,12 @@ def pgtier(cluster, folder):
                                                "pool": {"mode": "transaction", "size": 20}}).start()
 
 
-def pgbench(port, mode, folder, *words):
-    """(tps, transactions, latencies in ms) of one select-only run."""
+def pgbench(port, mode, folder, *words, script=None):
+    """(tps, transactions, latencies in ms) of one run, select-only or of a script."""
     prefix = folder / "latency"
     for old in folder.glob("latency.*"):
         old.unlink()
-    done = subprocess.run(["pgbench", "-n", "-S", "-M", mode, "-c", "20", "-j", "2", "-l", f"--log-prefix={prefix}", *words,
+    done = subprocess.run(["pgbench", "-n", *(["-f", str(script)] if script else ["-S"]), "-M", mode, "-c", "20", "-j", "2", "-l", f"--log-prefix={prefix}", *words,
                            f"postgresql://{USER}@127.0.0.1:{port}/app"], text=True, capture_output=True, check=False)
     if done.returncode or "number of failed transactions: 0 " not in done.stdout:
         raise SystemExit(done.stdout + done.stderr)
@@ -127,9 +127,9 @@ def quantile(ordered, q):
     return ordered[min(len(ordered) - 1, int(q * len(ordered)))]
 
 
-def measure(port, pid, mode, folder, seconds):
+def measure(port, pid, mode, folder, seconds, script=None):
     before = cpu_seconds(pid) if pid else 0
-    tps, count, latencies = pgbench(port, mode, folder, "-T", str(seconds))
+    tps, count, latencies = pgbench(port, mode, folder, "-T", str(seconds), script=script)
     row = {"tps": tps, "p50": quantile(latencies, 0.50), "p99": quantile(latencies, 0.99)}
     if pid:
         row |= {"cpu": (cpu_seconds(pid) - before) / count * 1e6, "rss": rss(pid) / 2 ** 20}
@@ -170,6 +170,45 @@ def compare_mode(mode, cluster, proxy, bouncer, folder, options):
         if name.startswith("pgtier"):
             ratio += f", {m['tps'] / medians[names[1]]['tps']:.2f} of PgBouncer"
         print(f"{mode:9} {name:28} {m['tps']:8.0f} {m['p50']:8.3f} {m['p99']:8.3f} {own}   {ratio}", flush=True)
+
+
+CAUSALITY = {  # what is done: a script of pgbench
+    "reads": "\\set aid random(1, 100000)\nSELECT abalance FROM pgbench_accounts WHERE aid = :aid;\n",
+    "writes": "\\set aid random(1, 100000)\nUPDATE pgbench_accounts SET abalance = abalance + 1 WHERE aid = :aid;\n",
+    "9 reads, 1 write": "\\set aid random(1, 100000)\n" + "SELECT abalance FROM pgbench_accounts WHERE aid = :aid;\n" * 9
+    + "UPDATE pgbench_accounts SET abalance = abalance + 1 WHERE aid = :aid;\n",
+}
+
+
+def causality(options):
+    """What causal reads cost: the same with `freshness: unbounded`, and in a fleet of two, beside a replica."""
+    os.environ.setdefault("PGTIER_BIN", str(ROOT / "build/release/pgtier"))
+    relation = {"pgbench_accounts": {"dimensions": ["aid"], "unique": ["aid"]}}
+    with servers(options.scale, with_replica=True, with_redis=True) as (cluster, folder), contextlib.ExitStack() as stack:
+        cluster.primary.sql("GRANT ALL ON ALL TABLES IN SCHEMA public TO app_trust")
+        cluster.catch_up()
+        proxies = {}
+        for name, over in {"unbounded": {"defaults": {"freshness": "unbounded"}}, "causal": {},
+                           "causal, fleet": {"freshness": {"ledger": cluster.redis.url}},
+                           "(its other member)": {"freshness": {"ledger": cluster.redis.url}}}.items():
+            proxies[name] = Pgtier(cluster, folder / f"p{len(proxies)}", {
+                "auth": {"type": "trust"}, "relations": relation, "pool": {"mode": "transaction", "size": 20}, **over}).start()
+            stack.callback(proxies[name].stop)
+        targets = {"direct": (cluster.primary.port, None)} | {
+            name: (proxy.port, proxy.process.pid) for name, proxy in proxies.items() if not name.startswith("(")}
+        print(f"20 clients, {options.rounds} rounds of {options.seconds} s, medians; a transaction is one statement, or ten")
+        print(f"{'what':18} {'target':16} {'tps':>8} {'p50 ms':>8} {'p99 ms':>8} {'cpu us/transaction':>19}")
+        for what, text in CAUSALITY.items():
+            script = folder / "script.sql"
+            script.write_text(text, encoding="ascii")
+            found = collections.defaultdict(list)
+            for _ in range(options.rounds):
+                for name, target in targets.items():
+                    found[name].append(measure(*target, "prepared", folder, options.seconds, script))
+            for name, measured in found.items():
+                m = {k: statistics.median(one[k] for one in measured) for k in measured[0]}
+                print(f"{what:18} {name:16} {m['tps']:8.0f} {m['p50']:8.3f} {m['p99']:8.3f} "
+                      f"{format(m['cpu'], '19.1f') if 'cpu' in m else '-':>19}", flush=True)
 
 
 def syscalls(options):
@@ -357,6 +396,7 @@ def main():
     for name, run, words in (("compare", compare, {"rounds": 3, "seconds": 5, "scale": 10}),
                              ("syscalls", syscalls, {"transactions": 1000, "scale": 1, "limit": 4.4}),
                              ("idle", idle, {"clients": 2000}), ("feed", feed, {"turns": 200, "rate": 1000}),
+                             ("causality", causality, {"rounds": 3, "seconds": 4, "scale": 1}),
                              ("hits", hits, {"users": 2000, "requests": 80000, "zipf": 1.0})):
         one = sub.add_parser(name)
         one.set_defaults(run=run)

@@ -67,6 +67,7 @@ step 'build asan' build asan || finish
 step 'build release' build release || finish
 step 'unit tests' ctest --test-dir build/asan -j 2 --output-on-failure
 step layers python3 tests/lint/layers.py src
+step model /usr/bin/python3 tests/model/run.py
 step format format
 step 'integration tests (asan)' pytest asan tests/integration
 
@@ -76,6 +77,7 @@ if [ -n "$long" ]; then
         step "checker with faults ($store)" env PGTIER_BIN="$PWD/build/asan/pgtier" /usr/bin/python3 tests/checker/checker.py --store $store \
             --seconds 180 --faults redis,replica,proxy,primary
     done
+    step 'model, larger' /usr/bin/python3 tests/model/run.py --long
     step mutants /usr/bin/python3 tests/mutants/run.py
     step 'build fuzz' build fuzz && step fuzzers fuzz
     step 'build tsan' build tsan && step 'integration tests (tsan)' pytest tsan \
