@@ -1,6 +1,7 @@
 -- What `pgtier feed install` puts into a database: after each statement that changes rows of a declared table, a
 -- notification says which, by the values of its dimensions before and after. It is worded as an UPDATE that nobody runs, since
 -- pgtier judges it as it judges any other statement. The triggers' arguments are the dimensions.
+-- What changes tables and rights past pgtier is told by an event trigger, which takes a superuser to make.
 CREATE SCHEMA IF NOT EXISTS pgtier;
 
 CREATE OR REPLACE FUNCTION pgtier.feed() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
@@ -35,5 +36,18 @@ BEGIN
     END LOOP;
     PERFORM pg_notify('pgtier_feed', 'UPDATE ' || whole || ' SET pgtier_feed = 0' || condition);
     RETURN NULL;
+END
+$feed$;
+
+CREATE OR REPLACE FUNCTION pgtier.feed_ddl() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $feed$
+BEGIN
+    -- Temporary ones are nobody else's. What is dropped is not in this list.
+    IF EXISTS (SELECT FROM pg_event_trigger_ddl_commands())
+       AND NOT EXISTS (SELECT FROM pg_event_trigger_ddl_commands() WHERE schema_name IS DISTINCT FROM 'pg_temp') THEN
+        RETURN;
+    END IF;
+    PERFORM pg_notify('pgtier_feed', 'DDL');
+    PERFORM pg_logical_emit_message(true, 'pgtier_feed', 'DDL');
 END
 $feed$;

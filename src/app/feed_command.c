@@ -21,6 +21,7 @@ struct work {
     struct buf why;
     struct buf targets; /* struct target */
     const struct relation *relation;
+    bool may_see_ddl; /* a superuser */
 };
 
 static struct target *targets_of(struct work *work, unsigned *count)
@@ -316,14 +317,28 @@ static void forget_targets(struct work *work)
     buf_clear(&work->targets);
 }
 
-static bool install_all(struct work *work, const struct rules *rules)
+/* ---- what changes tables and rights ---- */
+
+static void take_right(void *owner, const struct slice *fields, unsigned count)
+{
+    struct work *work = owner;
+
+    work->may_see_ddl = count == 1 && slice_is(fields[0], "t");
+}
+
+static bool watch_ddl(struct work *work)
+{
+    return !work->may_see_ddl ||
+           (say(work, "CREATE EVENT TRIGGER pgtier_feed_ddl ON ddl_command_end"
+                      " EXECUTE FUNCTION pgtier.feed_ddl()") &&
+            say(work, "ALTER EVENT TRIGGER pgtier_feed_ddl ENABLE ALWAYS"));
+}
+
+static bool install_triggers(struct work *work)
 {
     unsigned count;
     struct target *targets;
 
-    forget_targets(work);
-    if (!find_all(work, rules) || !say(work, FEED_SQL))
-        return false;
     targets = targets_of(work, &count);
     for (unsigned i = 0; i < count; i++)
         for (unsigned k = 0; k < NTRIGGERS; k++)
@@ -332,20 +347,24 @@ static bool install_all(struct work *work, const struct rules *rules)
     return true;
 }
 
-static bool install_publication(struct work *work, const struct rules *rules)
+static bool install_feed(struct work *work, const struct rules *rules, bool wal)
 {
     forget_targets(work);
-    return find_all(work, rules) && publish(work);
+    return find_all(work, rules) && say(work, FEED_SQL) &&
+           (wal ? publish(work) : install_triggers(work)) && watch_ddl(work);
 }
 
 /* A notice for each trigger that isn't there would bury what is said. */
-static bool change(struct work *work, const struct rules *rules, bool install, bool wal)
+static bool change(struct work *work, const struct rules *rules, bool installs, bool wal)
 {
     return say(work, "SET client_min_messages TO warning") && say(work, "BEGIN") &&
-           find_triggers(work) && drop_all(work) && say(work, DROP_PUBLICATION) &&
-           (!install ? say(work, "DROP FUNCTION IF EXISTS pgtier.feed()")
-            : wal    ? install_publication(work, rules)
-                     : install_all(work, rules)) &&
+           ask_rows(work->server,
+                    "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user",
+                    take_right, work, &work->why) &&
+           say(work, "DROP EVENT TRIGGER IF EXISTS pgtier_feed_ddl") && find_triggers(work) &&
+           drop_all(work) && say(work, DROP_PUBLICATION) &&
+           (installs ? install_feed(work, rules, wal)
+                     : say(work, "DROP FUNCTION IF EXISTS pgtier.feed(), pgtier.feed_ddl()")) &&
            say(work, "COMMIT");
 }
 
@@ -374,7 +393,9 @@ int feed_command(bool install, const char *path, const char *name)
         tell_publication(&work);
     else if (done)
         tell(&work, install);
-    else
+    if (done && install && !work.may_see_ddl)
+        printf("not told, since that takes a superuser: GRANT, REVOKE and other DDL past pgtier\n");
+    if (!done)
         fprintf(stderr, "pgtier: database %s: %.*s\n", database->name, (int)buf_len(&work.why),
                 (const char *)buf_slice(&work.why).at);
     forget_targets(&work);

@@ -69,7 +69,10 @@ static void heard(void *owner, struct slice channel, struct slice payload, uint3
         told(hears);
     if (!hears->latest)
         hears->latest = touch_new(feed->database);
-    feed->figures.unread += !touch_statement(hears->latest, payload);
+    if (slice_is(payload, "DDL"))
+        touch_ddl(hears->latest);
+    else
+        feed->figures.unread += !touch_statement(hears->latest, payload);
 }
 
 /* ---- whether it is heard ---- */

@@ -201,13 +201,16 @@ static void put_dimension(struct wal_feed *stream, const struct published *publi
     *any = true;
 }
 
+static struct touch *latest(struct wal_feed *stream)
+{
+    if (!stream->latest)
+        stream->latest = touch_new(stream->feed.database);
+    return stream->latest;
+}
+
 static void touch_latest(struct wal_feed *stream)
 {
-    struct feed *feed = &stream->feed;
-
-    if (!stream->latest)
-        stream->latest = touch_new(feed->database);
-    feed->figures.unread += !touch_statement(stream->latest, buf_slice(&stream->statement));
+    stream->feed.figures.unread += !touch_statement(latest(stream), buf_slice(&stream->statement));
 }
 
 static void take_row(struct wal_feed *stream, const struct change *change)
@@ -248,6 +251,13 @@ static void take_truncate(struct wal_feed *stream, const struct change *change)
             put_table(&stream->statement, published);
         touch_latest(stream);
     }
+}
+
+/* Anybody may emit one. */
+static void take_message(struct wal_feed *stream, const struct change *change)
+{
+    if (slice_is(change->prefix, "pgtier_feed"))
+        touch_ddl(latest(stream));
 }
 
 /* ---- until the primary shows it ---- */
@@ -388,6 +398,9 @@ static void take_change(struct wal_feed *stream, struct slice bytes)
         break;
     case CHANGE_TRUNCATE:
         take_truncate(stream, &change);
+        break;
+    case CHANGE_MESSAGE:
+        take_message(stream, &change);
         break;
     case CHANGE_OTHER:
         break;
@@ -538,7 +551,7 @@ static void have_slot(void *owner)
 
     snprintf(stream->sql, sizeof(stream->sql),
              "START_REPLICATION SLOT %s LOGICAL 0/0"
-             " (proto_version '1', publication_names 'pgtier_feed')",
+             " (proto_version '1', publication_names 'pgtier_feed', messages 'true')",
              stream->slot);
     snprintf(stream->look_sql, sizeof(stream->look_sql),
              "SELECT pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_insert_lsn(), "

@@ -8,6 +8,10 @@ static void forget(struct fleet_mark *mark)
 {
     struct touch *touch = mark->owner;
 
+    if (touch->ddl) {
+        touch->database->generation++;
+        database_ddl_ended(touch->database);
+    }
     ring_leave(&touch->link);
     mem_free(touch);
 }
@@ -26,13 +30,13 @@ struct touch *touch_new(struct database *database)
 
 /* A fleet is told by whoever hears of it, so that it comes to each of its members more than once.
  */
-static void begin(struct touch *touch, const struct footprint_write *added)
+static void begin(struct touch *touch, const struct footprint_write *added, bool ddl)
 {
     struct database *database = touch->database;
 
     ledger_begin(database->ledger, added);
     if (database->fleet)
-        fleet_begin(database->fleet, &touch->mark, added, false);
+        fleet_begin(database->fleet, &touch->mark, added, ddl);
 }
 
 void touch_everything(struct touch *touch, bool alone)
@@ -43,7 +47,18 @@ void touch_everything(struct touch *touch, bool alone)
     if (alone)
         ledger_begin(touch->database->ledger, &added);
     else
-        begin(touch, &added);
+        begin(touch, &added, false);
+}
+
+void touch_ddl(struct touch *touch)
+{
+    struct footprint_write added;
+
+    if (!touch->ddl)
+        database_ddl_begins(touch->database);
+    touch->ddl = true;
+    footprint_everything(&touch->write, &added);
+    begin(touch, &added, true);
 }
 
 void touch_tell(struct touch *touch)
@@ -76,7 +91,7 @@ bool touch_statement(struct touch *touch, struct slice sql)
         footprint_everything(&touch->write, &added);
     }
     known_shape_unref(known);
-    begin(touch, &added);
+    begin(touch, &added, false);
     return understood;
 }
 

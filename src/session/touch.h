@@ -11,12 +11,15 @@ struct touch {
     struct footprint_write write;
     struct lsn_wish lsn;
     struct fleet_mark mark; /* where the ledger is a fleet's */
+    bool ddl;
 };
 
 struct touch *touch_new(struct database *database);
 /* Everything. `alone`: a fleet's other members are not told (yet: see touch_tell). */
 void touch_everything(struct touch *touch, bool alone);
 void touch_tell(struct touch *touch);
+/* Tables or rights may have changed: everything, and what is known of the catalog. */
+void touch_ddl(struct touch *touch);
 /* What this statement, which nobody runs, would write. False: it is none that is understood, and
  * counts as everything. */
 bool touch_statement(struct touch *touch, struct slice sql);

@@ -124,6 +124,11 @@ static void read_body(struct reader *reader, struct change *change)
         read_byte(reader); /* CASCADE, RESTART IDENTITY */
         change->tables = read_bytes(reader, (size_t)change->ntables * 4);
         break;
+    case CHANGE_MESSAGE:
+        read_bytes(reader, 1 + 8); /* whether it is of a transaction; where it stands */
+        change->prefix = read_cstr(reader);
+        change->text = read_bytes(reader, read_u32(reader));
+        break;
     case CHANGE_OTHER:
         reader->left.len = 0;
         break;
@@ -136,9 +141,9 @@ bool change_read(struct slice bytes, struct change *change)
     uint8_t type = read_byte(&reader);
 
     *change = (struct change){.kind = CHANGE_OTHER};
-    if (type && memchr("BCRIUDT", type, 7))
+    if (type && memchr("BCRIUDTM", type, 8))
         change->kind = (enum change_kind)type;
-    else if (!type || !memchr("OYM", type, 3))
+    else if (!type || !memchr("OY", type, 2))
         return false;
     read_body(&reader, change);
     return read_done(&reader);

@@ -26,7 +26,8 @@ enum change_kind {
     CHANGE_UPDATE = 'U',
     CHANGE_DELETE = 'D',
     CHANGE_TRUNCATE = 'T',
-    CHANGE_OTHER = 'O', /* of no account: an origin, a type, a message */
+    CHANGE_MESSAGE = 'M',
+    CHANGE_OTHER = 'O', /* of no account: an origin, a type */
 };
 
 struct change {
@@ -34,6 +35,7 @@ struct change {
     uint32_t xid;              /* BEGIN */
     uint64_t end;              /* COMMIT: behind its record */
     uint32_t relation;         /* RELATION and rows: oid */
+    struct slice prefix, text; /* MESSAGE, of pg_logical_emit_message */
     struct slice schema, name; /* RELATION; the schema of pg_catalog is empty */
     uint8_t identity;          /* RELATION: pg_class.relreplident */
     unsigned ncolumns;         /* RELATION */

@@ -20,8 +20,7 @@ CREATE TRIGGER note AFTER UPDATE ON totals FOR EACH ROW EXECUTE FUNCTION note();
 CREATE FUNCTION take(n int) RETURNS int LANGUAGE sql VOLATILE AS 'UPDATE items SET stock = stock - 1 WHERE id = n RETURNING stock';
 CREATE FUNCTION tick(n int) RETURNS int LANGUAGE sql VOLATILE AS 'SELECT n';
 CREATE FUNCTION unsaid(n int) RETURNS int LANGUAGE sql VOLATILE AS 'UPDATE items SET stock = stock - 1 WHERE id = n RETURNING stock';
-GRANT ALL ON ALL TABLES IN SCHEMA public TO app_trust;
-GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO app_trust;
+GRANT ALL ON items, orders, totals, orders_log, orders_log_id_seq TO app_trust;
 """
 ITEM, OTHER = "SELECT stock FROM items WHERE id = {}", "SELECT v FROM items WHERE id = {}"
 ORDER, TOTAL, LOG = "SELECT amount FROM orders WHERE id = {}", "SELECT amount FROM totals WHERE item = {}", "SELECT count(*) FROM orders_log WHERE order_id = {}"

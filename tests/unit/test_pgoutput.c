@@ -23,6 +23,7 @@ static const uint8_t plain_update[] = "U\0\0\0\5N\0\2t\0\0\0\1"
 static const uint8_t delete[] = "D\0\0\0\5O\0\2t\0\0\0\1"
                                 "7t\0\0\0\1x";
 static const uint8_t truncate[] = "T\0\0\0\2\0\0\0\0\5\0\0\0\6";
+static const uint8_t message[] = "M\1\0\0\0\0\0\0\0\1pgtier_feed\0\0\0\0\3DDL";
 static const uint8_t origin[] = "O\0\0\0\0\0\0\0\1here";
 
 #define WHOLE(bytes) slice_of(bytes, sizeof(bytes) - 1)
@@ -34,7 +35,8 @@ static const struct {
     {begin, sizeof(begin) - 1},       {commit, sizeof(commit) - 1},
     {relation, sizeof(relation) - 1}, {insert, sizeof(insert) - 1},
     {update, sizeof(update) - 1},     {plain_update, sizeof(plain_update) - 1},
-    {delete, sizeof(delete) - 1},     {truncate, sizeof(truncate) - 1},
+    {message, sizeof(message) - 1},   {delete, sizeof(delete) - 1},
+    {truncate, sizeof(truncate) - 1},
 };
 
 static void ends(void **state)
@@ -50,6 +52,8 @@ static void ends(void **state)
     assert_true(change.end == (UINT64_C(2) << 32 | 3));
     assert_true(change_read(WHOLE(origin), &change));
     assert_int_equal(change.kind, CHANGE_OTHER);
+    assert_true(change_read(WHOLE(message), &change));
+    assert_true(slice_is(change.prefix, "pgtier_feed") && slice_is(change.text, "DDL"));
 }
 
 static void tables(void **state)
@@ -128,17 +132,17 @@ static void stream(void **state)
 {
     static const uint8_t alive[] = "k\0\0\0\1\0\0\0\2\0\0\0\0\0\0\0\0\1";
     static const uint8_t data[] = "w\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\3change";
-    struct stream_message message;
+    struct stream_message read;
     struct buf out = {0};
 
     (void)state;
-    assert_true(stream_read(WHOLE(alive), &message));
-    assert_true(!message.data && message.reply);
-    assert_true(message.position == (UINT64_C(1) << 32 | 2));
-    assert_true(stream_read(WHOLE(data), &message));
-    assert_true(message.data && slice_is(message.change, "change"));
+    assert_true(stream_read(WHOLE(alive), &read));
+    assert_true(!read.data && read.reply);
+    assert_true(read.position == (UINT64_C(1) << 32 | 2));
+    assert_true(stream_read(WHOLE(data), &read));
+    assert_true(read.data && slice_is(read.change, "change"));
     for (size_t len = 0; len < sizeof(alive) - 1; len++)
-        assert_false(stream_read(slice_of(alive, len), &message));
+        assert_false(stream_read(slice_of(alive, len), &read));
     stream_put_status(&out, 0x0102030405060708, 9, true);
     assert_int_equal(buf_len(&out), 34);
     assert_memory_equal(buf_slice(&out).at, "r\1\2\3\4\5\6\7\10\1\2\3\4\5\6\7\10", 17);
