@@ -44,8 +44,9 @@ class Plan:
     clients: int = 20
     seconds: float = 60
     seed: int = 0
-    writes: float = 0.02  # of what clients do
+    writes: float = 0.015  # of what clients do
     slow: float = 0.1  # of the writes, where faults are made
+    sleepy: float = 0.4  # of the clients, where faults are made: they ask now and then
     hot: int = 8  # users that half of what clients do is about
     faults: tuple = ()
     first: bool = False  # stop at the first stale read
@@ -134,7 +135,7 @@ READS = {  # name: (sql, what its parameters are)
     "joined": ("SELECT e.data_version FROM business_evaluations e JOIN users u ON u.id = e.user_id WHERE e.id = %s", "id"),
 }
 # Those of one evaluation more often: few writes touch it, so that they come from the cache and the replica too.
-OFTEN = [*READS, *READS, *["by id and user", "by id", "by id", "json path"] * 8]
+OFTEN = [*READS, *READS, *["by id and user", "json path", "by id"] * 11, *["by id"] * 5]
 STEP = "UPDATE business_evaluations SET data_version = data_version + 1, " \
        "professional_data = jsonb_set(coalesce(professional_data, '{}'), '{registerCopy}', to_jsonb(data_version + 1)) "
 
@@ -170,7 +171,7 @@ class Client:
             self.simple = psycopg.ClientCursor(self.c)
             while not self.r.ended():
                 # Who asks while a proxy stands still has not waited for it since before.
-                if self.plan.faults and self.seed % 5 < 2 and self.dice.random() < 0.05:
+                if self.plan.faults and self.seed % 10 < 10 * self.plan.sleepy and self.dice.random() < 0.05:
                     time.sleep(self.dice.uniform(0, 4))
                 if self.dice.random() < self.plan.writes:
                     self.write()
@@ -402,6 +403,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--writes", type=float, default=Plan.writes, help="their share of what clients do")
     parser.add_argument("--slow", type=float, default=Plan.slow, help="share of writes that take long, where faults are made")
+    parser.add_argument("--sleepy", type=float, default=Plan.sleepy, help="share of clients that ask now and then, where faults are made")
     parser.add_argument("--hot", type=int, default=Plan.hot, help="users that half of what clients do is about")
     parser.add_argument("--delay", default=DELAY, help="by which the replica replays late (recovery_min_apply_delay)")
     parser.add_argument("--first", action="store_true", help="stop at the first stale read")
@@ -432,7 +434,7 @@ def main():
                 ends.append(redis)
             own = settings(servers, options.store, options.proxies > 1, redis and redis.port, relays)
             proxies.append(Pgtier(servers, folder / f"pgtier{i}", own).start())
-        plan = Plan(options.clients, options.seconds, options.seed, options.writes, options.slow, options.hot, faults, options.first,
+        plan = Plan(options.clients, options.seconds, options.seed, options.writes, options.slow, options.sleepy, options.hot, faults, options.first,
                     relays, slowpoke)
         report = run(servers, proxies, plan)
         print(report.text(), flush=True)
