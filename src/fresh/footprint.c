@@ -186,7 +186,9 @@ void footprint_read(const struct plan *plan, const struct pinned *pinned,
 struct writer {
     struct footprint_write *write, *added;
     const struct footprint_telling *telling;
+    const struct footprint_fed *fed;
     bool sparing; /* what is touched now may be told otherwise */
+    bool feeding; /* .. by a feed */
 };
 
 /* Where it is; -1: nowhere. */
@@ -205,16 +207,18 @@ static void add(struct writer *writer, uint64_t cell)
 
     if (at >= 0) {
         write->spared[at] &= writer->sparing;
+        write->fed[at] &= writer->feeding;
         return;
     }
     write->spared[write->ncells] = writer->sparing;
+    write->fed[write->ncells] = writer->feeding;
     write->cells[write->ncells++] = cell;
     writer->added->cells[writer->added->ncells++] = cell;
 }
 
 static void add_everything(struct writer *writer)
 {
-    writer->sparing = false;
+    writer->sparing = writer->feeding = false;
     add(writer, CELL_ALL);
     add(writer, CELL_ANY);
     writer->write->everything = writer->added->everything = true;
@@ -229,6 +233,22 @@ static void touch(struct writer *writer, uint64_t cell)
         add(writer, cell);
     else
         add_everything(writer);
+}
+
+static bool is_fed(const struct writer *writer, const struct plan_ref *ref)
+{
+    for (unsigned i = 0; writer->fed && ref->table && i < writer->fed->count; i++)
+        if (writer->fed->oids[i] == ref->table->oid)
+            return true;
+    return false;
+}
+
+/* A cell that stands for values that are not known. */
+static void touch_rest(struct writer *writer, const struct plan_ref *ref, uint64_t rest)
+{
+    writer->feeding = is_fed(writer, ref);
+    touch(writer, rest);
+    writer->feeding = false;
 }
 
 /* False where there are too many. */
@@ -252,7 +272,7 @@ static void touch_values(struct writer *writer, const struct plan_ref *ref, unsi
 
     while (next_value(pinned, index, dimension, given, &at, &value)) {
         if (!touch_value(writer, value_cell(ref, dimension, value))) {
-            touch(writer, rest);
+            touch_rest(writer, ref, rest);
             return;
         }
     }
@@ -278,12 +298,13 @@ static bool is_key(const struct plan_ref *ref, unsigned dimension)
     return column && column->unique;
 }
 
-/* What stands for values that are not known, and may be told. */
-static void touch_rest(struct writer *writer, unsigned dimension, uint64_t rest)
+/* .. and that may be told. */
+static void touch_told(struct writer *writer, const struct plan_ref *ref, unsigned dimension,
+                       uint64_t rest)
 {
     for (unsigned i = 0; writer->telling && i < writer->telling->count; i++)
         writer->sparing |= writer->telling->dims[i].dimension == dimension;
-    touch(writer, rest);
+    touch_rest(writer, ref, rest);
     writer->sparing = false;
 }
 
@@ -297,7 +318,7 @@ static void insert_dimension(struct writer *writer, const struct plan *plan, uns
     if (is_known(pinned, index, dimension, true))
         touch_values(writer, ref, index, dimension, pinned, true, rest);
     else
-        touch_rest(writer, dimension, rest);
+        touch_told(writer, ref, dimension, rest);
 }
 
 /* Of UPDATE and DELETE: the values before by what WHERE pins, those after by what SET gives. */
@@ -312,12 +333,12 @@ static void change_dimension(struct writer *writer, const struct plan *plan, uns
 
     /* A row that is returned shows what it is now: of what it was it tells where that stays. */
     if (!is_known(pinned, index, dimension, false) && !given && !(column && column->generated)) {
-        touch_rest(writer, dimension, star);
+        touch_told(writer, ref, dimension, star);
         return;
     }
     if (!is_known(pinned, index, dimension, false) ||
         (given && !is_known(pinned, index, dimension, true)) || (column && column->generated)) {
-        touch(writer, star);
+        touch_rest(writer, ref, star);
         return;
     }
     touch_values(writer, ref, index, dimension, pinned, false, star);
@@ -345,7 +366,7 @@ static void touch_dimension(struct writer *writer, const struct plan *plan, unsi
     else if (ref->ref->use == REF_UPDATE || ref->ref->use == REF_DELETE)
         change_dimension(writer, plan, index, dimension, pinned);
     else
-        touch(writer, dimension_cell(ref, dimension, CELL_STAR));
+        touch_rest(writer, ref, dimension_cell(ref, dimension, CELL_STAR));
 }
 
 static void touch_ref(struct writer *writer, const struct plan *plan, unsigned index,
@@ -368,8 +389,8 @@ static struct writer start(struct footprint_write *write, struct footprint_write
 }
 
 void footprint_write(const struct plan *plan, const struct pinned *pinned,
-                     const struct footprint_telling *telling, struct footprint_write *write,
-                     struct footprint_write *added)
+                     const struct footprint_telling *telling, const struct footprint_fed *fed,
+                     struct footprint_write *write, struct footprint_write *added)
 {
     struct writer writer = start(write, added);
 
@@ -381,6 +402,7 @@ void footprint_write(const struct plan *plan, const struct pinned *pinned,
         if (ref->ref->use == REF_READ || ref->stood_for)
             continue;
         writer.telling = ref->added ? NULL : telling;
+        writer.fed = fed;
         if (ref->certain)
             touch_ref(&writer, plan, i, pinned);
         else
@@ -490,4 +512,18 @@ void footprint_untold(const struct footprint_telling *telling, unsigned dim,
 void footprint_unspare(struct footprint_write *write)
 {
     memset(write->spared, 0, sizeof(write->spared));
+}
+
+bool footprint_is_fed(const struct footprint_write *write)
+{
+    for (unsigned i = 0; i < write->ncells && !write->everything; i++)
+        if (write->fed[i] && !write->spared[i])
+            return true;
+    return false;
+}
+
+void footprint_spare_fed(struct footprint_write *write)
+{
+    for (unsigned i = 0; i < write->ncells; i++)
+        write->spared[i] |= write->fed[i];
 }

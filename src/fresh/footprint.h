@@ -30,6 +30,7 @@ struct footprint_write {
     /* Of the cell at this place it is known by now that it stands for nothing that was written: at
      * the end it is pending no more, and is not touched. */
     bool spared[FOOTPRINT_CELLS * 2];
+    bool fed[FOOTPRINT_CELLS * 2]; /* .. it will be, once a feed has told of the commit */
     bool everything;  /* CELL_ALL and CELL_ANY are among the cells and stand for what is not */
     uint16_t nvalues; /* from FOOTPRINT_VALUES on a value touches its whole dimension */
 };
@@ -56,13 +57,20 @@ struct footprint_telling {
 void footprint_telling(const struct plan *plan, const struct pinned *pinned,
                        struct footprint_telling *telling);
 
+/* Tables of which a feed tells every change of a row, as it was and as it is: their oids. */
+struct footprint_fed {
+    const uint32_t *oids;
+    unsigned count;
+};
+
 /* Adds what one request writes to the union in `write`; `added` is overwritten with those cells
  * that were not in it. A union that is full becomes everything. `telling`, or NULL: the cells that
  * stand for what it may tell are spared, if nothing else needs them; whoever asks for that must
- * say for each of its dims what was told. */
+ * say for each of its dims what was told. `fed`, or NULL: those that stand for what is not known of
+ * such tables are marked. */
 void footprint_write(const struct plan *plan, const struct pinned *pinned,
-                     const struct footprint_telling *telling, struct footprint_write *write,
-                     struct footprint_write *added);
+                     const struct footprint_telling *telling, const struct footprint_fed *fed,
+                     struct footprint_write *write, struct footprint_write *added);
 /* A row has this value in telling.dims[dim]; `added` as in footprint_write. */
 void footprint_told(const struct footprint_telling *telling, unsigned dim, struct slice value,
                     struct footprint_write *write, struct footprint_write *added);
@@ -71,5 +79,9 @@ void footprint_untold(const struct footprint_telling *telling, unsigned dim,
                       struct footprint_write *write);
 /* .. nor of anything. */
 void footprint_unspare(struct footprint_write *write);
+/* Some of it a feed will tell, and nobody else has. */
+bool footprint_is_fed(const struct footprint_write *write);
+/* The feed has told. */
+void footprint_spare_fed(struct footprint_write *write);
 /* A write that nobody can bound; as footprint_write. */
 void footprint_everything(struct footprint_write *write, struct footprint_write *added);

@@ -127,9 +127,11 @@ void feed_begin(struct feed *feed, struct database *database, void (*close)(stru
                 const struct ear_events *events)
 {
     feed->database = database;
+    feed->generation = 1;
     feed->close = close;
     feed->ear = topology_feed(database->topology);
     ring_init(&feed->ended);
+    ring_init(&feed->wishes);
     feed_go_deaf(feed);
     ear_open(feed->ear, events, feed);
 }
@@ -168,6 +170,50 @@ void feed_free(struct feed *feed)
     touch_free_all(&feed->ended);
     touch_free(feed->deaf);
     mem_free(feed);
+}
+
+/* ---- who relies on it ---- */
+
+const struct footprint_fed *feed_tells(const struct feed *feed, uint64_t *generation)
+{
+    if (!feed || !feed->fed.count)
+        return NULL;
+    *generation = feed->generation;
+    return &feed->fed;
+}
+
+void feed_await(struct feed *feed, struct feed_wish *wish)
+{
+    if (!feed->fed.count || wish->generation != feed->generation) {
+        wish->told(wish, false);
+        return;
+    }
+    wish->passed = false;
+    wish->queued = true;
+    ring_init(&wish->link);
+    ring_append(&feed->wishes, &wish->link);
+    feed->await(feed);
+}
+
+void feed_wish_leave(struct feed_wish *wish)
+{
+    if (wish->queued)
+        ring_leave(&wish->link);
+    wish->queued = false;
+}
+
+void feed_turn(struct feed *feed)
+{
+    struct ring *first;
+
+    feed->generation++;
+    feed->fed.count = 0;
+    while ((first = ring_first(&feed->wishes))) {
+        struct feed_wish *wish = RING_OF(first, struct feed_wish, link);
+
+        feed_wish_leave(wish);
+        wish->told(wish, false);
+    }
 }
 
 void feed_figures(const struct feed *feed, struct feed_figures *figures)

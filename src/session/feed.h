@@ -21,4 +21,21 @@ struct feed *feed_new(struct database *database);
 struct feed *feed_new_wal(struct database *database, uint64_t keep);
 /* Before the ledger and the topology go; NULL is allowed. */
 void feed_free(struct feed *feed);
+
+/* Tables whose changes it tells exactly; NULL where it cannot be relied on. What was taken from it
+ * holds while the generation is the same. NULL feeds are allowed. */
+const struct footprint_fed *feed_tells(const struct feed *feed, uint64_t *generation);
+/* A wish in the caller's storage, zeroed before: `told` once all that was committed before `lsn` is
+ * in the ledger; false: the generation is another one. It may come before feed_await returns. */
+struct feed_wish {
+    void (*told)(struct feed_wish *wish, bool good);
+    void *owner;
+    uint64_t lsn, generation;
+    /* private */
+    struct ring link;
+    uint64_t batch;
+    bool passed, queued;
+};
+void feed_await(struct feed *feed, struct feed_wish *wish);
+void feed_wish_leave(struct feed_wish *wish);
 void feed_figures(const struct feed *feed, struct feed_figures *figures);

@@ -17,6 +17,7 @@
 #define BEAT       (1 * CLOCK_SEC)
 #define SILENCE    (10 * CLOCK_SEC) /* .. is over what the connection may be good for */
 #define SEE_AGAIN  (1 * CLOCK_MS)
+#define ASK_AGAIN  (5 * CLOCK_MS) /* how far it has come, while somebody waits for it */
 #define LOOK_AFTER (5 * CLOCK_SEC)
 
 /* 2000-01-01, from where PostgreSQL counts, in microseconds. */
@@ -42,8 +43,9 @@ struct batch {
 
 struct wal_feed {
     struct feed feed;
-    struct control_ask check, make, start, see, look;
+    struct control_ask check, make, start, see, look, list;
     struct timer timer; /* beats */
+    struct timer ask;   /* .. for those who wait */
     struct timer again; /* .. to see again */
     char slot[48], sql[160], look_sql[512];
     unsigned attempt;
@@ -51,7 +53,11 @@ struct wal_feed {
     struct touch *latest;     /* of the transaction that comes */
     struct batch heard, seen; /* the second is asked for */
     struct buf statement;
-    uint64_t confirmed; /* all before need not be sent again */
+    uint64_t confirmed;    /* all before need not be sent again */
+    uint64_t passed;       /* .. has come */
+    uint64_t moved, ended; /* batches: asked for, and in the ledger */
+    struct buf exact;      /* uint32_t: oids */
+    bool listing, relist;
     uint64_t keep;
     int64_t heard_at, looked_at;
     bool streams, ready, asking, visible, warned;
@@ -256,8 +262,52 @@ static void take_truncate(struct wal_feed *stream, const struct change *change)
 /* Anybody may emit one. */
 static void take_message(struct wal_feed *stream, const struct change *change)
 {
-    if (slice_is(change->prefix, "pgtier_feed"))
-        touch_ddl(latest(stream));
+    if (!slice_is(change->prefix, "pgtier_feed"))
+        return;
+    touch_ddl(latest(stream));
+    feed_turn(&stream->feed);
+    stream->relist = true;
+}
+
+/* ---- who waits for it ---- */
+
+/* A wish that has been passed still waits for the batch that holds what has come until then. */
+static void pass_wishes(struct wal_feed *stream)
+{
+    RING_EACH(at, after, &stream->feed.wishes)
+    {
+        struct feed_wish *wish = RING_OF(at, struct feed_wish, link);
+
+        if (!wish->passed && stream->passed >= wish->lsn) {
+            wish->passed = true;
+            wish->batch = stream->moved + !ring_empty(&stream->heard.touches);
+        }
+        if (!wish->passed || stream->ended < wish->batch)
+            continue;
+        feed_wish_leave(wish);
+        wish->told(wish, true);
+    }
+}
+
+static void put_status(struct wal_feed *stream, bool reply);
+
+static void ask_again(struct timer *timer)
+{
+    struct wal_feed *stream = wal_feed_of(timer->owner);
+
+    if (ring_empty(&stream->feed.wishes))
+        return;
+    put_status(stream, true);
+    timer_start(&stream->ask, ASK_AGAIN);
+}
+
+static void await(struct feed *feed)
+{
+    struct wal_feed *stream = wal_feed_of(feed);
+
+    pass_wishes(stream);
+    if (!ring_empty(&feed->wishes))
+        ask_again(&stream->ask);
 }
 
 /* ---- until the primary shows it ---- */
@@ -271,10 +321,62 @@ static void take_commit(struct wal_feed *stream, const struct change *change)
 
     for (unsigned i = 0; i < count; i++)
         all[i].rows = 0;
-    stream->heard.end = change->end;
+    stream->heard.end = stream->passed = change->end;
     if (stream->latest)
         ring_append(&stream->heard.touches, &stream->latest->link);
     stream->latest = NULL;
+}
+
+/* ---- which tables it tells exactly ---- */
+
+/* Only where DDL is told as well: a table may be taken out of the publication. */
+static const char LIST[] =
+    "SELECT c.oid FROM pg_catalog.pg_publication p"
+    " JOIN pg_catalog.pg_publication_rel r ON r.prpubid = p.oid"
+    " JOIN pg_catalog.pg_class c ON c.oid = r.prrelid"
+    " WHERE p.pubname = 'pgtier_feed' AND p.pubinsert AND p.pubupdate AND p.pubdelete"
+    " AND p.pubtruncate AND r.prqual IS NULL AND r.prattrs IS NULL"
+    " AND c.relreplident = 'f' AND c.relkind = 'r' AND c.relpersistence = 'p'"
+    " AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE c.oid IN (inhrelid, inhparent))"
+    " AND EXISTS (SELECT FROM pg_catalog.pg_event_trigger"
+    " WHERE evtname = 'pgtier_feed_ddl' AND evtenabled = 'A')";
+
+static void list(struct wal_feed *stream)
+{
+    if (!stream->relist || stream->listing)
+        return;
+    stream->relist = false;
+    buf_clear(&stream->exact);
+    stream->listing = topology_ask(stream->feed.database->topology, &stream->list);
+    stream->relist = !stream->listing;
+}
+
+static void hear_listed(void *owner, const struct slice *fields, unsigned count)
+{
+    uint32_t oid = count == 1 ? (uint32_t)strtoul((const char *)fields[0].at, NULL, 10) : 0;
+
+    buf_put(&wal_feed_of(owner)->exact, &oid, sizeof(oid));
+}
+
+/* What has changed since is told, and asked for again. */
+static void have_listed(void *owner)
+{
+    struct wal_feed *stream = wal_feed_of(owner);
+
+    stream->listing = false;
+    if (stream->relist || !stream->ready) {
+        list(stream);
+        return;
+    }
+    stream->feed.fed.oids = (const uint32_t *)(const void *)buf_slice(&stream->exact).at;
+    stream->feed.fed.count = (unsigned)(buf_len(&stream->exact) / sizeof(uint32_t));
+}
+
+static void fail_list(void *owner, const char *why)
+{
+    (void)why;
+    wal_feed_of(owner)->listing = false;
+    wal_feed_of(owner)->relist = true;
 }
 
 /* A snapshot is "xmin:xmax:xip,xip..", whose numbers count further than those of a commit. */
@@ -315,6 +417,9 @@ static void end_batch(struct wal_feed *stream)
     }
     stream->confirmed = stream->seen.end;
     buf_clear(&stream->seen.xids);
+    stream->ended = stream->moved;
+    pass_wishes(stream);
+    list(stream);
 }
 
 static void have_seen(void *owner)
@@ -365,6 +470,7 @@ static void see(struct wal_feed *stream)
     if (!ring_empty(&stream->seen.touches) || ring_empty(&stream->heard.touches))
         return;
     move(&stream->heard.touches, &stream->seen.touches);
+    stream->moved++;
     stream->seen.xids = stream->heard.xids;
     stream->heard.xids = (struct buf){0};
     stream->seen.end = stream->heard.end;
@@ -429,8 +535,9 @@ static void streamed(void *owner, struct slice data)
 
     stream->heard_at = clock_now();
     if (!stream->ready) {
-        stream->ready = true;
+        stream->ready = stream->relist = true;
         feed_listens(&stream->feed);
+        list(stream);
     }
     if (!stream_read(data, &message)) {
         ear_drop(stream->feed.ear, "what the primary streams is not understood");
@@ -442,6 +549,8 @@ static void streamed(void *owner, struct slice data)
     }
     if (is_settled(stream) && message.position > stream->confirmed)
         stream->confirmed = message.position;
+    if (message.position > stream->passed)
+        stream->passed = message.position;
     if (message.reply)
         put_status(stream, false);
 }
@@ -449,6 +558,7 @@ static void streamed(void *owner, struct slice data)
 static void told(void *owner)
 {
     see(owner);
+    pass_wishes(owner);
 }
 
 /* ---- how much the primary keeps ---- */
@@ -507,8 +617,10 @@ static void beat(struct timer *timer)
     if (!stream->streams)
         return;
     put_status(stream, true);
-    if (stream->ready)
+    if (stream->ready) {
         look(stream, now);
+        list(stream);
+    }
     if (stream->ready && now - stream->heard_at > SILENCE)
         ear_drop(stream->feed.ear, "the primary has not been heard of for 10 s");
     timer_start(&stream->timer, stream->ready ? BEAT : TICK);
@@ -584,7 +696,8 @@ static void lost(void *owner, const char *why)
 
     (void)why;
     stream->streams = stream->ready = false;
-    stream->confirmed = 0;
+    stream->confirmed = stream->passed = 0;
+    feed_turn(&stream->feed);
     timer_stop(&stream->timer);
     forget_published(stream);
     feed_go_deaf(&stream->feed);
@@ -603,7 +716,10 @@ static void close_stream(struct feed *feed)
     ear_close(feed->ear);
     topology_ask_leave(feed->database->topology, &stream->see);
     topology_ask_leave(feed->database->topology, &stream->look);
+    topology_ask_leave(feed->database->topology, &stream->list);
     timer_close(&stream->timer);
+    timer_close(&stream->ask);
+    buf_clear(&stream->exact);
     timer_close(&stream->again);
     touch_free(stream->latest);
     touch_free_all(&stream->heard.touches);
@@ -640,9 +756,13 @@ struct feed *feed_new_wal(struct database *database, uint64_t keep)
     stream->see.failed = fail_see;
     stream->look = query(stream, stream->look_sql, hear_look, have_looked);
     stream->look.failed = fail_look;
+    stream->list = query(stream, LIST, hear_listed, have_listed);
+    stream->list.failed = fail_list;
+    stream->feed.await = await;
     ring_init(&stream->heard.touches);
     ring_init(&stream->seen.touches);
     timer_init(&stream->timer, database->rooms->loop, beat, stream);
+    timer_init(&stream->ask, database->rooms->loop, ask_again, stream);
     timer_init(&stream->again, database->rooms->loop, see_again, stream);
     feed_begin(&stream->feed, database, close_stream, &events);
     return &stream->feed;

@@ -86,7 +86,7 @@ bool touch_statement(struct touch *touch, struct slice sql)
         const struct plan *plan = database_plan(database, known);
 
         plan_pinned(plan, &values, &pinned);
-        footprint_write(plan, &pinned, NULL, &touch->write, &added);
+        footprint_write(plan, &pinned, NULL, NULL, &touch->write, &added);
     } else {
         footprint_everything(&touch->write, &added);
     }

@@ -2,6 +2,7 @@
  * ledger. The marks outlive the session: they are lifted when the LSN of the commit is known, or
  * the backend that may have committed is gone. */
 #include "session/conversation.h"
+#include "session/feed.h"
 
 #include "base/mem.h"
 
@@ -9,7 +10,10 @@ struct transaction {
     struct database *database;
     struct footprint_write write;
     bool written, ddl;
-    unsigned awaited;        /* writes whose rows are to tell what they wrote */
+    unsigned awaited; /* writes whose rows are to tell what they wrote */
+    uint64_t fed_by;  /* the generation of the feed that is to tell the rest */
+    uint64_t lsn;
+    struct feed_wish feed;
     bool may_have_committed; /* some of it, before what is the end of the rest */
     union {
         struct lsn_wish lsn;
@@ -18,7 +22,7 @@ struct transaction {
     struct ring link;       /* in database.transactions */
     struct fleet_mark mark; /* where the ledger is a fleet's */
     struct fleet_wait wait;
-    enum { OPEN, WAITS_FOR_LSN, WAITS_FOR_BACKEND } stage;
+    enum { OPEN, WAITS_FOR_LSN, WAITS_FOR_BACKEND, WAITS_FOR_FEED } stage;
 };
 
 static struct transaction *transaction_of(struct session *session)
@@ -98,8 +102,13 @@ void transaction_begin(struct session *session, const struct plan *plan,
 {
     struct transaction *transaction = transaction_of(session);
     struct footprint_write added;
+    uint64_t generation = 0;
+    const struct footprint_fed *fed = feed_tells(session->database->feed, &generation);
 
-    footprint_write(plan, pinned, telling, &transaction->write, &added);
+    if (!transaction->fed_by)
+        transaction->fed_by = generation;
+    footprint_write(plan, pinned, telling, generation == transaction->fed_by ? fed : NULL,
+                    &transaction->write, &added);
     transaction->awaited += telling != NULL;
     begin(transaction, &added);
 }
@@ -160,10 +169,8 @@ bool transaction_committed(const struct session *session)
     return session->transaction && session->transaction->may_have_committed;
 }
 
-static void commit_at(struct lsn_wish *wish, uint64_t lsn)
+static void commit_now(struct transaction *transaction, uint64_t lsn)
 {
-    struct transaction *transaction = wish->owner;
-
     if (transaction->database->fleet) {
         fleet_commit(transaction->database->fleet, &transaction->mark, lsn);
         return;
@@ -172,10 +179,39 @@ static void commit_at(struct lsn_wish *wish, uint64_t lsn)
     forget(transaction);
 }
 
+static void commit_at(struct lsn_wish *wish, uint64_t lsn)
+{
+    commit_now(wish->owner, lsn);
+}
+
+/* Which rows it has changed is told by now, and they are touched. */
+static void feed_told(struct feed_wish *wish, bool good)
+{
+    struct transaction *transaction = wish->owner;
+
+    if (good)
+        footprint_spare_fed(&transaction->write);
+    commit_now(transaction, transaction->database->has_replicas ? transaction->lsn : 0);
+}
+
+static void wait_for_feed(struct lsn_wish *wish, uint64_t lsn)
+{
+    struct transaction *transaction = wish->owner;
+
+    transaction->lsn = lsn;
+    transaction->stage = WAITS_FOR_FEED;
+    transaction->feed.told = feed_told;
+    transaction->feed.owner = transaction;
+    transaction->feed.lsn = lsn;
+    transaction->feed.generation = transaction->fed_by;
+    feed_await(transaction->database->feed, &transaction->feed);
+}
+
 void transaction_end(struct session *session, bool rolled_back)
 {
     struct transaction *transaction = session->transaction;
     struct database *database = session->database;
+    bool fed;
 
     session->transaction = NULL;
     if (!transaction)
@@ -193,11 +229,12 @@ void transaction_end(struct session *session, bool rolled_back)
         forget(transaction);
         return;
     }
-    if (!database->has_replicas) {
-        commit_at(&(struct lsn_wish){.owner = transaction}, 0);
+    fed = database->feed && footprint_is_fed(&transaction->write);
+    if (!database->has_replicas && !fed) {
+        commit_now(transaction, 0);
         return;
     }
-    transaction->wish.lsn.told = commit_at;
+    transaction->wish.lsn.told = fed ? wait_for_feed : commit_at;
     transaction->wish.lsn.owner = transaction;
     transaction->stage = WAITS_FOR_LSN;
     topology_lsn(database->topology, &transaction->wish.lsn);
@@ -249,6 +286,8 @@ void transactions_forget(struct database *database)
             topology_gone_leave(database->topology, &transaction->wish.gone);
         else if (transaction->stage == WAITS_FOR_LSN)
             topology_lsn_leave(database->topology, &transaction->wish.lsn);
+        else if (transaction->stage == WAITS_FOR_FEED)
+            feed_wish_leave(&transaction->feed);
         fleet_wait_leave(&transaction->wait);
         fleet_forget(&transaction->mark);
         ring_leave(link);

@@ -28,6 +28,7 @@ sys.path.insert(0, str(ROOT / "tests/integration"))
 
 from cluster import Cluster  # noqa: E402 (its folder is known only now)
 from proxy import Pgtier  # noqa: E402
+from kept import feed  # noqa: E402
 from rows import evaluation, owner, user  # noqa: E402
 
 from faults import FAULTS, RELAYED, Relay, Slowpoke, Troublemaker, answers_of  # noqa: E402
@@ -409,6 +410,7 @@ def main():
     parser.add_argument("--first", action="store_true", help="stop at the first stale read")
     parser.add_argument("--proxies", type=int, default=1, help="more than one share their ledger through Redis")
     parser.add_argument("--store", choices=["memory", "redis"], default="memory")
+    parser.add_argument("--feed", choices=["notify", "wal"], help="by which the proxies are told of writes too")
     parser.add_argument("--faults", default="", help="of " + ",".join(FAULTS) + "; the replica is late in any case")
     options = parser.parse_args()
     faults = tuple(fault for fault in options.faults.split(",") if fault)
@@ -433,7 +435,13 @@ def main():
                 relays.setdefault("redis", []).append(redis)
                 ends.append(redis)
             own = settings(servers, options.store, options.proxies > 1, redis and redis.port, relays)
+            if options.feed:
+                own.setdefault("databases", {}).setdefault("app", {})["feed"] = options.feed
             proxies.append(Pgtier(servers, folder / f"pgtier{i}", own).start())
+        if options.feed:
+            servers.primary.sql("ALTER ROLE app REPLICATION; ALTER TABLE business_evaluations REPLICA IDENTITY FULL; "
+                                "ALTER TABLE users REPLICA IDENTITY FULL; ALTER TABLE professional_data_audit REPLICA IDENTITY FULL")
+            feed(proxies[0], servers, "install")
         plan = Plan(options.clients, options.seconds, options.seed, options.writes, options.slow, options.sleepy, options.hot, faults, options.first,
                     relays, slowpoke)
         report = run(servers, proxies, plan)

@@ -117,6 +117,33 @@ def test_own_writes_are_not_told_twice(proxy, c):
     assert is_kept(proxy, c, CRATE.format(33))
 
 
+@pytest.mark.parametrize("kind", ["wal"], indirect=True)
+def test_own_writes_end_what_they_change(proxy, c, cluster):
+    """Which rows those were, the stream tells, and not the text; but only of a table that is in it, as what is changed past pgtier says too."""
+    count = "SELECT count(*) FROM depot WHERE name = '{}'"
+
+    def others_are_kept(n, write):
+        others, mine = count.format("d100"), count.format(f"d{n}")
+        keep(proxy, c, others)
+        assert keep(proxy, c, mine) == [[b"1"]]
+        assert not error(c.query(write))
+        assert one(c, mine) == b"0"  # at once
+        keep(proxy, c, mine)
+        return is_kept(proxy, c, others)
+
+    assert others_are_kept(91, "UPDATE depot SET name = 'x' || name WHERE id = 91")
+    assert others_are_kept(92, "UPDATE depot SET name = 'x' || name WHERE id + 0 = 92")
+    assert others_are_kept(93, "DELETE FROM depot WHERE id = 93")
+    assert others_are_kept(94, "BEGIN; UPDATE depot SET name = 'x' || name WHERE id = 94; UPDATE depot SET name = 'y' WHERE id + 0 = 94; COMMIT")
+    cluster.primary.sql("ALTER PUBLICATION pgtier_feed DROP TABLE depot")
+    try:
+        assert not others_are_kept(95, "UPDATE depot SET name = 'x' || name WHERE id = 95")
+    finally:
+        cluster.primary.sql("ALTER PUBLICATION pgtier_feed ADD TABLE depot")
+    numbers = iter(range(121, 150))
+    until(lambda: others_are_kept(n := next(numbers), f"UPDATE depot SET name = 'x' || name WHERE id = {n}"), bool)
+
+
 @pytest.mark.parametrize("kind", ["notify"], indirect=True)
 def test_anybody_may_notify_anything(proxy, c, cluster):
     keep(proxy, c, CRATE.format(35))

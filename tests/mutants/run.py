@@ -74,6 +74,8 @@ MUTANTS = {
         ["--writes", "0.1", "--faults", "cut"]),
     "opens-at-once": Mutant("what runs on the primary when the ledger opens is not waited for", [
         ("src/route/opening.c", "if (opening->ended) {", "if (true) {")], ["--faults", "proxy", "--writes", "0.1"]),
+    "the-feed-is-not-waited-for": Mutant("what a feed will tell counts as told", [
+        ("src/session/feed.c", "wish->passed = false;\n    wish->queued = true;", "wish->told(wish, true);\n    return;")], ["--feed", "wal"]),
     # The fleet.
     "nobody-is-waited-for": Mutant("a write is sent before the others have heard of it", [
         (FLEET, "return fleet->opens && mark->told == mark->heard && heard_by_all(fleet) >= mark->heard_at;", "return true;")], TWO),

@@ -361,7 +361,7 @@ static void pairs_test(void **state)
         show(reader, catalog);
         show(writer, catalog);
         footprint_read(&reader->plan, &reader->pinned, &read);
-        footprint_write(&writer->plan, &writer->pinned, NULL, &write, &added);
+        footprint_write(&writer->plan, &writer->pinned, NULL, NULL, &write, &added);
         found = changes(&write, &read, true)    ? ALWAYS
                 : changes(&write, &read, false) ? EMPTY
                                                 : NEVER;
@@ -383,7 +383,7 @@ static void write_text(const char *text, struct footprint_write *write,
 {
     struct built *built = build(text);
 
-    footprint_write(&built->plan, &built->pinned, NULL, write, added);
+    footprint_write(&built->plan, &built->pinned, NULL, NULL, write, added);
     free(built);
 }
 
@@ -457,7 +457,7 @@ static void full_test(void **state)
         struct built *built = build("X update");
 
         built->refs[0].id = i + 1000;
-        footprint_write(&built->plan, &built->pinned, NULL, &write, &added);
+        footprint_write(&built->plan, &built->pinned, NULL, NULL, &write, &added);
         total += added.ncells;
         free(built);
     }
@@ -607,7 +607,7 @@ static void told_test(void **state)
     assert_int_equal(telling.count, 1);
     assert_int_equal(telling.table, 1);
     assert_int_equal(telling.dims[0].column, 2);
-    footprint_write(&built->plan, &built->pinned, &telling, &write, &added);
+    footprint_write(&built->plan, &built->pinned, &telling, NULL, &write, &added);
     assert_int_equal(added.ncells, 4);
     assert_int_equal(spared(&write), 1);
     footprint_told(&telling, 0, SLICE("42"), &write, &added);
@@ -616,15 +616,15 @@ static void told_test(void **state)
     footprint_told(&telling, 0, SLICE("42"), &write, &added);
     assert_int_equal(added.ncells, 0);
     /* Another statement that does not tell. */
-    footprint_write(&built->plan, &built->pinned, NULL, &write, &added);
+    footprint_write(&built->plan, &built->pinned, NULL, NULL, &write, &added);
     assert_int_equal(added.ncells, 0);
     assert_int_equal(spared(&write), 0);
     /* .. makes it so for good. */
-    footprint_write(&built->plan, &built->pinned, &telling, &write, &added);
+    footprint_write(&built->plan, &built->pinned, &telling, NULL, &write, &added);
     assert_int_equal(spared(&write), 0);
 
     memset(&write, 0, sizeof(write));
-    footprint_write(&built->plan, &built->pinned, &telling, &write, &added);
+    footprint_write(&built->plan, &built->pinned, &telling, NULL, &write, &added);
     for (unsigned i = 0; i < FOOTPRINT_VALUES; i++) {
         char value[16];
 
@@ -635,7 +635,7 @@ static void told_test(void **state)
     assert_int_equal(spared(&write), 0); /* too many */
 
     memset(&write, 0, sizeof(write));
-    footprint_write(&built->plan, &built->pinned, &telling, &write, &added);
+    footprint_write(&built->plan, &built->pinned, &telling, NULL, &write, &added);
     footprint_untold(&telling, 0, &write);
     assert_int_equal(spared(&write), 0);
     free(built);
