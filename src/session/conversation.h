@@ -347,7 +347,7 @@ void transaction_harvested(struct session *session);
 void transaction_begin_everything(struct session *session);
 void transaction_ddl(struct session *session);
 /* Whether all who share the ledger know of what it is about to write; false: the request's steps go
- * on once they do, or fail. */
+ * on once they do, or fail; or replication_heard. */
 bool transaction_is_heard(struct session *session);
 /* .. it does not wait for that any more. */
 void transaction_stop_waiting(struct session *session);
@@ -393,6 +393,8 @@ enum replication_kind replication_kind(struct slice value);
 /* Takes a server of its own; client_login_end follows, or the session ends. */
 void replication_begin(struct session *session, struct slice kind, bool sql);
 size_t replication_pass(struct session *session, struct slice bytes);
+/* What transaction_is_heard has waited for; `err`: in vain. */
+void replication_heard(struct session *session, const struct err *err);
 /* The client waits for the rest of a message: nothing else can be told to it. */
 bool replication_is_midway(const struct session *session);
 void replication_end(struct session *session);

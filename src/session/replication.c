@@ -24,7 +24,9 @@ struct scan {
 struct replication {
     bool sql; /* the client may send it */
     struct scan client, server;
-    unsigned asked; /* messages that a ReadyForQuery is still to come for */
+    unsigned asked;  /* messages that a ReadyForQuery is still to come for */
+    struct buf held; /* what the fleet is to hear of before it is sent */
+    bool waits;
 };
 
 /* ---- what passes ---- */
@@ -129,10 +131,33 @@ bool replication_is_midway(const struct session *session)
 
 size_t replication_pass(struct session *session, struct slice bytes)
 {
-    follow(session, &session->replication->client, bytes, seen_of_client);
-    stream_send(session->take.server->stream, &bytes, 1);
+    struct replication *replication = session->replication;
+
+    if (replication->waits)
+        return 0;
+    follow(session, &replication->client, bytes, seen_of_client);
+    replication->waits = !transaction_is_heard(session);
+    if (replication->waits)
+        buf_put_slice(&replication->held, bytes);
+    else
+        stream_send(session->take.server->stream, &bytes, 1);
     session_flow(session);
     return bytes.len;
+}
+
+void replication_heard(struct session *session, const struct err *err)
+{
+    struct replication *replication = session->replication;
+    struct slice held = buf_slice(&replication->held);
+
+    if (err) {
+        session_fatal(session, err);
+        return;
+    }
+    replication->waits = false;
+    stream_send(session->take.server->stream, &held, 1);
+    buf_clear(&replication->held);
+    session_go_on(session);
 }
 
 /* ---- the server's stream ---- */
@@ -203,6 +228,7 @@ void replication_end(struct session *session)
         return;
     if (session->take.server)
         transaction_lost(session, session->take.server->pid);
+    buf_clear(&session->replication->held);
     mem_free(session->replication);
     session->replication = NULL;
 }

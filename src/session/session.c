@@ -34,7 +34,8 @@ void session_ready(struct session *session)
 void session_flow(struct session *session)
 {
     bool taking = session->passing || session->copying;
-    bool full = buf_len(&session->input) > INPUT_HIGH && session->request && !taking;
+    bool full = buf_len(&session->input) > INPUT_HIGH &&
+                (session->request || session->replication) && !taking;
 
     if (session->ending)
         return;

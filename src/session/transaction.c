@@ -65,18 +65,20 @@ static void begin(struct transaction *transaction, const struct footprint_write 
 static void told(struct fleet_wait *wait, bool good)
 {
     struct session *session = wait->owner;
+    struct err err;
 
-    if (!good) {
-        err_set(&session->request->err, "57P03",
-                "the other proxies of the fleet could not be told of this write");
-        err_hint(&session->request->err,
-                 "Redis, by which they are told (freshness.ledger), must be reachable at least "
-                 "once after pgtier has started; see SHOW STATS.");
+    err_set(&err, "57P03", "the other proxies of the fleet could not be told of this write");
+    err_hint(&err, "Redis, by which they are told (freshness.ledger), must be reachable at least "
+                   "once after pgtier has started; see SHOW STATS.");
+    if (session->replication) {
+        replication_heard(session, good ? NULL : &err);
+    } else if (good) {
+        steps_on(session);
+    } else {
+        session->request->err = err;
         session->request->refused = true;
         steps_failed(session);
-        return;
     }
-    steps_on(session);
 }
 
 bool transaction_is_heard(struct session *session)

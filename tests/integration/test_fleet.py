@@ -42,6 +42,13 @@ def is_open(proxy):
 
 
 @pytest.fixture
+def replicating(cluster):
+    cluster.primary.sql("ALTER ROLE app_trust REPLICATION")
+    yield
+    cluster.primary.sql("ALTER ROLE app_trust NOREPLICATION")
+
+
+@pytest.fixture
 def redis(folder, request):
     place = folder / f"fleet-{request.node.name}"
     place.mkdir(exist_ok=True)
@@ -150,6 +157,27 @@ def test_one_that_is_killed_is_found_to_be_gone(fleet):
         wait_for(lambda: figures(a)["fenced"] == 1, within=10 * LEASE)
         wait_for(lambda: is_open(a))
         keep(a, ca, read(1))
+
+
+def test_sql_of_a_replication_connection_is_told_first(fleet, replicating):
+    a, b = fleet(2)
+    with Raw(a.port, "app_trust", replication="database") as ca, client(b) as cb:
+        for _ in range(5):
+            keep(b, cb, read(1))
+            value = int(one(cb, read(1)))
+            ask(ca, write(1))
+            assert int(one(cb, read(1))) == value + 1
+        assert not error(ca.query("IDENTIFY_SYSTEM"))
+        b.process.kill(signal.SIGSTOP)
+        try:
+            time.sleep(0.2)
+            began = time.monotonic()
+            ask(ca, write(1) + ";" + write(1))  # once b's lease has run out
+            assert 0.5 < time.monotonic() - began < 2 * LEASE + 1
+        finally:
+            b.process.kill(signal.SIGCONT)
+        assert int(one(cb, read(1))) == value + 3
+        wait_for(lambda: figures(b)["members"] == 2 and is_open(b) and is_open(a))
 
 
 def test_one_that_stands_still_is_not_waited_for_and_answers_nothing_old(fleet):
