@@ -1,13 +1,13 @@
 /* The primary's WAL as a source: a temporary logical slot of our own connection, which the primary
  * forgets with it, so that nothing is ever kept for a pgtier that is not there. A commit comes here
  * before it is visible on the primary: its cells are pending until a snapshot has seen its end. */
+#include "session/feed_rows.h"
 #include "session/feed_source.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "route/probe.h"
-#include "wire/pgoutput.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -23,17 +23,6 @@
 /* 2000-01-01, from where PostgreSQL counts, in microseconds. */
 #define EPOCH INT64_C(946684800000000)
 
-/* A transaction that changes more rows of one table is told as one that changes all of it. */
-enum { ROWS_MAX = 256 };
-
-/* A table that changes came of. */
-struct published {
-    uint32_t oid;
-    char *schema, *name;
-    struct buf columns; /* as change_column reads them */
-    unsigned rows;      /* that the transaction has changed */
-};
-
 /* Whole transactions, until the primary shows them. */
 struct batch {
     struct ring touches;
@@ -43,24 +32,26 @@ struct batch {
 
 struct wal_feed {
     struct feed feed;
-    struct control_ask check, make, start, see, look, list;
+    struct control_ask check, make, start, first, see, look, list;
     struct timer timer; /* beats */
     struct timer ask;   /* .. for those who wait */
     struct timer again; /* .. to see again */
     char slot[48], sql[160], look_sql[512];
     unsigned attempt;
-    struct buf published;     /* struct published */
+    struct feed_rows rows;
     struct touch *latest;     /* of the transaction that comes */
     struct batch heard, seen; /* the second is asked for */
-    struct buf statement;
-    uint64_t confirmed;    /* all before need not be sent again */
-    uint64_t passed;       /* .. has come */
-    uint64_t moved, ended; /* batches: asked for, and in the ledger */
-    struct buf exact;      /* uint32_t: oids */
+    uint64_t confirmed;       /* all before need not be sent again */
+    uint64_t passed;          /* .. has come */
+    uint64_t moved, ended;    /* batches: asked for, and in the ledger */
+    struct buf exact;         /* uint32_t: oids */
     bool listing, relist;
     uint64_t keep;
     int64_t heard_at, looked_at;
     bool streams, ready, asking, visible, warned;
+    /* What had ended in the WAL when the slot was made, and was not visible yet, is not streamed:
+     * all that a snapshot taken then showed as running must have ended. */
+    bool opening, noted;
 };
 
 static struct wal_feed *wal_feed_of(void *owner)
@@ -68,195 +59,11 @@ static struct wal_feed *wal_feed_of(void *owner)
     return owner;
 }
 
-/* ---- tables ---- */
-
-static struct published *published_at(struct wal_feed *stream, unsigned *count)
-{
-    *count = (unsigned)(buf_len(&stream->published) / sizeof(struct published));
-    return (struct published *)(void *)(stream->published.at + stream->published.head);
-}
-
-static struct published *find_published(struct wal_feed *stream, uint32_t oid)
-{
-    unsigned count;
-    struct published *all = published_at(stream, &count);
-
-    for (unsigned i = 0; i < count; i++)
-        if (all[i].oid == oid)
-            return &all[i];
-    return NULL;
-}
-
-static void clear_published(struct published *published)
-{
-    mem_free(published->schema);
-    mem_free(published->name);
-    buf_clear(&published->columns);
-}
-
-static void forget_published(struct wal_feed *stream)
-{
-    unsigned count;
-    struct published *all = published_at(stream, &count);
-
-    for (unsigned i = 0; i < count; i++)
-        clear_published(&all[i]);
-    buf_clear(&stream->published);
-}
-
-static void take_relation(struct wal_feed *stream, const struct change *change)
-{
-    struct published *known = find_published(stream, change->relation);
-    struct published now = {.oid = change->relation, .rows = known ? known->rows : 0};
-
-    now.schema = change->schema.len ? mem_text((const char *)change->schema.at, change->schema.len)
-                                    : mem_text("pg_catalog", 10);
-    now.name = mem_text((const char *)change->name.at, change->name.len);
-    buf_put_slice(&now.columns, change->columns);
-    if (!known) {
-        buf_put(&stream->published, &now, sizeof(now));
-        return;
-    }
-    clear_published(known);
-    *known = now;
-}
-
-/* ---- rows, worded as the triggers of sql/feed.sql word them ---- */
-
-static void put_quoted(struct buf *out, struct slice text, char quote)
-{
-    buf_put(out, &quote, 1);
-    for (size_t i = 0; i < text.len; i++) {
-        buf_put(out, &text.at[i], 1);
-        if (text.at[i] == (uint8_t)quote)
-            buf_put(out, &quote, 1);
-    }
-    buf_put(out, &quote, 1);
-}
-
-static void put_table(struct buf *out, const struct published *published)
-{
-    put_quoted(out, slice_text(published->schema), '"');
-    buf_put(out, ".", 1);
-    put_quoted(out, slice_text(published->name), '"');
-}
-
-/* Where it is among the columns; -1: nowhere. */
-static int place_of(const struct published *published, const char *name, bool *key)
-{
-    struct slice rest = buf_slice(&published->columns);
-    struct change_column column;
-
-    for (int place = 0; change_column(&rest, &column); place++)
-        if (slice_is(column.name, name)) {
-            *key = column.key;
-            return place;
-        }
-    return -1;
-}
-
-/* What a column was and is, as far as the change tells. */
-struct told_values {
-    struct slice values[2];
-    unsigned count;
-};
-
-static bool take_value(struct told_values *told, struct slice row, unsigned place)
-{
-    bool null;
-    bool there = change_value(row, place, &told->values[told->count], &null);
-
-    told->count += there;
-    return there || null;
-}
-
-/* False where it may have had another value. A row of which nothing is told as it was has the key
- * that it had. */
-static bool tell_values(const struct change *change, unsigned place, bool key,
-                        struct told_values *told)
-{
-    told->count = 0;
-    if (change->kind != CHANGE_DELETE && !take_value(told, change->after, place))
-        return false;
-    if (change->kind == CHANGE_INSERT)
-        return true;
-    if (change->had == 'O' || (change->had == 'K' && key))
-        return take_value(told, change->before, place);
-    return change->kind == CHANGE_UPDATE && !change->had && key;
-}
-
-static void put_dimension(struct wal_feed *stream, const struct published *published,
-                          const char *name, const struct change *change, bool *any)
-{
-    struct buf *out = &stream->statement;
-    struct told_values told;
-    bool key = false;
-    int place = place_of(published, name, &key);
-
-    if (place < 0 || !tell_values(change, (unsigned)place, key, &told) || told.count == 0)
-        return;
-    buf_printf(out, *any ? " AND " : " WHERE ");
-    put_quoted(out, slice_text(name), '"');
-    buf_printf(out, " IN (");
-    for (unsigned i = 0; i < told.count; i++) {
-        if (i)
-            buf_put(out, ",", 1);
-        put_quoted(out, told.values[i], '\'');
-    }
-    buf_printf(out, ")");
-    *any = true;
-}
-
 static struct touch *latest(struct wal_feed *stream)
 {
     if (!stream->latest)
         stream->latest = touch_new(stream->feed.database);
     return stream->latest;
-}
-
-static void touch_latest(struct wal_feed *stream)
-{
-    stream->feed.figures.unread += !touch_statement(latest(stream), buf_slice(&stream->statement));
-}
-
-static void take_row(struct wal_feed *stream, const struct change *change)
-{
-    struct published *published = find_published(stream, change->relation);
-    const struct relation *relation;
-    bool any = false;
-
-    stream->feed.figures.told++;
-    if (!published) {
-        ear_drop(stream->feed.ear, "a row of an unknown table was told");
-        return;
-    }
-    if (published->rows++ > ROWS_MAX)
-        return;
-    buf_take(&stream->statement, buf_len(&stream->statement));
-    buf_printf(&stream->statement, "UPDATE ");
-    put_table(&stream->statement, published);
-    buf_printf(&stream->statement, " SET pgtier_feed = 0");
-    relation =
-        rules_relation(stream->feed.database->rooms->rules, published->schema, published->name);
-    for (unsigned i = 0; relation && published->rows <= ROWS_MAX && i < relation->ndimensions; i++)
-        put_dimension(stream, published, relation->dimensions[i], change, &any);
-    touch_latest(stream);
-}
-
-static void take_truncate(struct wal_feed *stream, const struct change *change)
-{
-    for (unsigned i = 0; i < change->ntables; i++) {
-        const uint8_t *at = change->tables.at + 4 * (size_t)i;
-        uint32_t oid = (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-        const struct published *published = find_published(stream, oid);
-
-        stream->feed.figures.told++;
-        buf_take(&stream->statement, buf_len(&stream->statement));
-        buf_printf(&stream->statement, "TRUNCATE ");
-        if (published)
-            put_table(&stream->statement, published);
-        touch_latest(stream);
-    }
 }
 
 /* Anybody may emit one. */
@@ -268,7 +75,6 @@ static void take_message(struct wal_feed *stream, const struct change *change)
     feed_turn(&stream->feed);
     stream->relist = true;
 }
-
 /* ---- who waits for it ---- */
 
 /* A wish that has been passed still waits for the batch that holds what has come until then. */
@@ -316,11 +122,7 @@ static void see(struct wal_feed *stream);
 
 static void take_commit(struct wal_feed *stream, const struct change *change)
 {
-    unsigned count;
-    struct published *all = published_at(stream, &count);
-
-    for (unsigned i = 0; i < count; i++)
-        all[i].rows = 0;
+    feed_rows_end(&stream->rows);
     stream->heard.end = stream->passed = change->end;
     if (stream->latest)
         ring_append(&stream->heard.touches, &stream->latest->link);
@@ -431,8 +233,37 @@ static void have_seen(void *owner)
         timer_start(&stream->again, SEE_AGAIN);
         return;
     }
-    end_batch(stream);
+    if (stream->opening) {
+        stream->opening = false;
+        buf_clear(&stream->seen.xids);
+        feed_listens(&stream->feed);
+        list(stream);
+    } else {
+        end_batch(stream);
+    }
     see(stream);
+}
+
+static void hear_first(void *owner, const struct slice *fields, unsigned count)
+{
+    struct wal_feed *stream = wal_feed_of(owner);
+    char *at, *text = count == 1 ? mem_text((const char *)fields[0].at, fields[0].len) : NULL;
+
+    at = text ? strrchr(text, ':') : NULL;
+    while (at && *at && at[1]) {
+        uint32_t xid = (uint32_t)strtoull(at + 1, &at, 10);
+
+        buf_put(&stream->seen.xids, &xid, sizeof(xid));
+    }
+    mem_free(text);
+}
+
+static void see_again(struct timer *timer);
+
+static void have_first(void *owner)
+{
+    wal_feed_of(owner)->noted = true;
+    see_again(&wal_feed_of(owner)->again);
 }
 
 /* The primary's control connection is away: what is heard stays pending. */
@@ -450,7 +281,9 @@ static void see_again(struct timer *timer)
     struct wal_feed *stream = wal_feed_of(timer->owner);
 
     stream->visible = false;
-    stream->asking = topology_ask(stream->feed.database->topology, &stream->see);
+    stream->asking =
+        topology_ask(stream->feed.database->topology,
+                     stream->opening && !stream->noted ? &stream->first : &stream->see);
     if (!stream->asking)
         timer_start(&stream->again, TICK);
 }
@@ -467,7 +300,7 @@ static void move(struct ring *from, struct ring *to)
 
 static void see(struct wal_feed *stream)
 {
-    if (!ring_empty(&stream->seen.touches) || ring_empty(&stream->heard.touches))
+    if (stream->opening || !ring_empty(&stream->seen.touches) || ring_empty(&stream->heard.touches))
         return;
     move(&stream->heard.touches, &stream->seen.touches);
     stream->moved++;
@@ -495,15 +328,14 @@ static void take_change(struct wal_feed *stream, struct slice bytes)
         take_commit(stream, &change);
         break;
     case CHANGE_RELATION:
-        take_relation(stream, &change);
+        feed_rows_relation(&stream->rows, &change);
         break;
     case CHANGE_INSERT:
     case CHANGE_UPDATE:
     case CHANGE_DELETE:
-        take_row(stream, &change);
-        break;
     case CHANGE_TRUNCATE:
-        take_truncate(stream, &change);
+        stream->feed.figures.told++;
+        stream->feed.figures.unread += !feed_rows_touch(&stream->rows, &change, latest(stream));
         break;
     case CHANGE_MESSAGE:
         take_message(stream, &change);
@@ -535,9 +367,9 @@ static void streamed(void *owner, struct slice data)
 
     stream->heard_at = clock_now();
     if (!stream->ready) {
-        stream->ready = stream->relist = true;
-        feed_listens(&stream->feed);
-        list(stream);
+        stream->ready = stream->relist = stream->opening = true;
+        stream->noted = false;
+        see_again(&stream->again);
     }
     if (!stream_read(data, &message)) {
         ear_drop(stream->feed.ear, "what the primary streams is not understood");
@@ -688,19 +520,35 @@ static void failed(void *owner, const char *why)
     ear_drop(wal_feed_of(owner)->feed.ear, why);
 }
 
-/* What has come is in the ledger once the primary shows it; a transaction that has not come whole
- * is a part of everything. */
+static void end_touches(struct wal_feed *stream, struct batch *batch)
+{
+    struct ring *first;
+
+    while ((first = ring_first(&batch->touches)))
+        touch_end(RING_OF(first, struct touch, link), &stream->feed.ended);
+    buf_clear(&batch->xids);
+}
+
+/* Everything is being written now, so that whether what has come is visible yet is of no account.
+ */
 static void lost(void *owner, const char *why)
 {
     struct wal_feed *stream = wal_feed_of(owner);
+    struct topology *topology = stream->feed.database->topology;
 
     (void)why;
-    stream->streams = stream->ready = false;
+    stream->streams = stream->ready = stream->opening = stream->asking = false;
     stream->confirmed = stream->passed = 0;
-    feed_turn(&stream->feed);
     timer_stop(&stream->timer);
-    forget_published(stream);
+    timer_stop(&stream->again);
+    topology_ask_leave(topology, &stream->first);
+    topology_ask_leave(topology, &stream->see);
+    feed_rows_clear(&stream->rows);
     feed_go_deaf(&stream->feed);
+    feed_turn(&stream->feed);
+    end_touches(stream, &stream->heard);
+    end_touches(stream, &stream->seen);
+    stream->ended = stream->moved;
     if (stream->latest)
         touch_end(stream->latest, &stream->feed.ended);
     stream->latest = NULL;
@@ -714,6 +562,7 @@ static void close_stream(struct feed *feed)
     ear_forget(feed->ear, &stream->make);
     ear_forget(feed->ear, &stream->start);
     ear_close(feed->ear);
+    topology_ask_leave(feed->database->topology, &stream->first);
     topology_ask_leave(feed->database->topology, &stream->see);
     topology_ask_leave(feed->database->topology, &stream->look);
     topology_ask_leave(feed->database->topology, &stream->list);
@@ -726,8 +575,7 @@ static void close_stream(struct feed *feed)
     touch_free_all(&stream->seen.touches);
     buf_clear(&stream->heard.xids);
     buf_clear(&stream->seen.xids);
-    buf_clear(&stream->statement);
-    forget_published(stream);
+    feed_rows_clear(&stream->rows);
 }
 
 static struct control_ask query(struct wal_feed *stream, const char *sql,
@@ -746,6 +594,7 @@ struct feed *feed_new_wal(struct database *database, uint64_t keep)
     struct wal_feed *stream = mem_new(sizeof(*stream));
 
     stream->keep = keep;
+    stream->rows.database = database;
     stream->check =
         query(stream, "SELECT 1 FROM pg_catalog.pg_publication WHERE pubname = 'pgtier_feed'",
               hear_check, have_checked);
@@ -754,6 +603,8 @@ struct feed *feed_new_wal(struct database *database, uint64_t keep)
     stream->see =
         query(stream, "SELECT pg_catalog.pg_current_snapshot()::text", hear_snapshot, have_seen);
     stream->see.failed = fail_see;
+    stream->first = query(stream, stream->see.sql, hear_first, have_first);
+    stream->first.failed = fail_see;
     stream->look = query(stream, stream->look_sql, hear_look, have_looked);
     stream->look.failed = fail_look;
     stream->list = query(stream, LIST, hear_listed, have_listed);
