@@ -60,6 +60,7 @@ def proxy(start, cluster, own, kind):
         assert "publishes public.crate_1\n" in said and "publishes public.Odd Name\n" in said, said
         assert "still to be done: max_slot_wal_keep_size" in again, again
     yield proxy
+    proxy.stop()  # of each kind there is one at a time
 
 
 @pytest.fixture
