@@ -354,6 +354,11 @@ static bool install_feed(struct work *work, const struct rules *rules, bool wal)
            (wal ? publish(work) : install_triggers(work)) && watch_ddl(work);
 }
 
+/* To whoever listens already. */
+static const char TELL_ALL[] = "DO $$BEGIN PERFORM pg_catalog.pg_notify('pgtier_feed', 'DDL');"
+                               " PERFORM pg_catalog.pg_logical_emit_message(true, 'pgtier_feed', "
+                               "'DDL'); END$$";
+
 /* A notice for each trigger that isn't there would bury what is said. */
 static bool change(struct work *work, const struct rules *rules, bool installs, bool wal)
 {
@@ -365,7 +370,7 @@ static bool change(struct work *work, const struct rules *rules, bool installs, 
            drop_all(work) && say(work, DROP_PUBLICATION) &&
            (installs ? install_feed(work, rules, wal)
                      : say(work, "DROP FUNCTION IF EXISTS pgtier.feed(), pgtier.feed_ddl()")) &&
-           say(work, "COMMIT");
+           say(work, TELL_ALL) && say(work, "COMMIT");
 }
 
 int feed_command(bool install, const char *path, const char *name)

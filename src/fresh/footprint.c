@@ -514,10 +514,10 @@ void footprint_unspare(struct footprint_write *write)
     memset(write->spared, 0, sizeof(write->spared));
 }
 
-bool footprint_is_fed(const struct footprint_write *write)
+bool footprint_is_fed(const struct footprint_write *write, bool yet)
 {
     for (unsigned i = 0; i < write->ncells && !write->everything; i++)
-        if (write->fed[i] && !write->spared[i])
+        if (write->fed[i] && (yet || !write->spared[i]))
             return true;
     return false;
 }

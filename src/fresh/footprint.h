@@ -79,8 +79,8 @@ void footprint_untold(const struct footprint_telling *telling, unsigned dim,
                       struct footprint_write *write);
 /* .. nor of anything. */
 void footprint_unspare(struct footprint_write *write);
-/* Some of it a feed will tell, and nobody else has. */
-bool footprint_is_fed(const struct footprint_write *write);
+/* Some of it a feed will tell, and nobody else has; `yet`: be it that somebody else may. */
+bool footprint_is_fed(const struct footprint_write *write, bool yet);
 /* The feed has told. */
 void footprint_spare_fed(struct footprint_write *write);
 /* A write that nobody can bound; as footprint_write. */

@@ -16,13 +16,24 @@ struct feed {
     struct footprint_fed fed;         /* of this generation; none: it cannot be relied on */
     uint64_t generation;              /* never 0 */
     struct ring wishes;
+    struct control_ask list; /* of those tables */
+    struct buf exact;        /* uint32_t: their oids */
+    bool listing, relist;
     struct feed_figures figures;
 };
 
-/* Of a zeroed one: deaf, and its ear opens; the calls' owner is the feed. */
-void feed_begin(struct feed *feed, struct database *database, void (*close)(struct feed *feed),
+/* Of a zeroed one: deaf, and its ear opens; the calls' owner is the feed. `list` is the query for
+ * the oids of tables that are told exactly. */
+void feed_begin(struct feed *feed, struct database *database, const char *list,
                 const struct ear_events *events);
 void feed_go_deaf(struct feed *feed);
 void feed_listens(struct feed *feed);
 /* What was said of it does not hold any more; the wishes are told so. */
 void feed_turn(struct feed *feed);
+/* Asks which tables are told exactly, where that is due: while it listens, after each turn. */
+void feed_list(struct feed *feed);
+/* Only where DDL is told as well: what tells of a table may be taken away. A condition of `list`.
+ */
+#define FEED_TELLS_DDL                                                                             \
+    " EXISTS (SELECT FROM pg_catalog.pg_event_trigger"                                             \
+    " WHERE evtname = 'pgtier_feed_ddl' AND evtenabled = 'A')"

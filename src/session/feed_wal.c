@@ -32,7 +32,7 @@ struct batch {
 
 struct wal_feed {
     struct feed feed;
-    struct control_ask check, make, start, first, see, look, list;
+    struct control_ask check, make, start, first, see, look;
     struct timer timer; /* beats */
     struct timer ask;   /* .. for those who wait */
     struct timer again; /* .. to see again */
@@ -44,8 +44,6 @@ struct wal_feed {
     uint64_t confirmed;       /* all before need not be sent again */
     uint64_t passed;          /* .. has come */
     uint64_t moved, ended;    /* batches: asked for, and in the ledger */
-    struct buf exact;         /* uint32_t: oids */
-    bool listing, relist;
     uint64_t keep;
     int64_t heard_at, looked_at;
     bool streams, ready, asking, visible, warned;
@@ -73,7 +71,6 @@ static void take_message(struct wal_feed *stream, const struct change *change)
         return;
     touch_ddl(latest(stream));
     feed_turn(&stream->feed);
-    stream->relist = true;
 }
 /* ---- who waits for it ---- */
 
@@ -131,7 +128,6 @@ static void take_commit(struct wal_feed *stream, const struct change *change)
 
 /* ---- which tables it tells exactly ---- */
 
-/* Only where DDL is told as well: a table may be taken out of the publication. */
 static const char LIST[] =
     "SELECT c.oid FROM pg_catalog.pg_publication p"
     " JOIN pg_catalog.pg_publication_rel r ON r.prpubid = p.oid"
@@ -140,46 +136,7 @@ static const char LIST[] =
     " AND p.pubtruncate AND r.prqual IS NULL AND r.prattrs IS NULL"
     " AND c.relreplident = 'f' AND c.relkind = 'r' AND c.relpersistence = 'p'"
     " AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE c.oid IN (inhrelid, inhparent))"
-    " AND EXISTS (SELECT FROM pg_catalog.pg_event_trigger"
-    " WHERE evtname = 'pgtier_feed_ddl' AND evtenabled = 'A')";
-
-static void list(struct wal_feed *stream)
-{
-    if (!stream->relist || stream->listing)
-        return;
-    stream->relist = false;
-    buf_clear(&stream->exact);
-    stream->listing = topology_ask(stream->feed.database->topology, &stream->list);
-    stream->relist = !stream->listing;
-}
-
-static void hear_listed(void *owner, const struct slice *fields, unsigned count)
-{
-    uint32_t oid = count == 1 ? (uint32_t)strtoul((const char *)fields[0].at, NULL, 10) : 0;
-
-    buf_put(&wal_feed_of(owner)->exact, &oid, sizeof(oid));
-}
-
-/* What has changed since is told, and asked for again. */
-static void have_listed(void *owner)
-{
-    struct wal_feed *stream = wal_feed_of(owner);
-
-    stream->listing = false;
-    if (stream->relist || !stream->ready) {
-        list(stream);
-        return;
-    }
-    stream->feed.fed.oids = (const uint32_t *)(const void *)buf_slice(&stream->exact).at;
-    stream->feed.fed.count = (unsigned)(buf_len(&stream->exact) / sizeof(uint32_t));
-}
-
-static void fail_list(void *owner, const char *why)
-{
-    (void)why;
-    wal_feed_of(owner)->listing = false;
-    wal_feed_of(owner)->relist = true;
-}
+    " AND" FEED_TELLS_DDL;
 
 /* A snapshot is "xmin:xmax:xip,xip..", whose numbers count further than those of a commit. */
 static bool is_running(const struct slice *snapshot, uint32_t xid)
@@ -221,7 +178,7 @@ static void end_batch(struct wal_feed *stream)
     buf_clear(&stream->seen.xids);
     stream->ended = stream->moved;
     pass_wishes(stream);
-    list(stream);
+    feed_list(&stream->feed);
 }
 
 static void have_seen(void *owner)
@@ -237,7 +194,6 @@ static void have_seen(void *owner)
         stream->opening = false;
         buf_clear(&stream->seen.xids);
         feed_listens(&stream->feed);
-        list(stream);
     } else {
         end_batch(stream);
     }
@@ -367,7 +323,7 @@ static void streamed(void *owner, struct slice data)
 
     stream->heard_at = clock_now();
     if (!stream->ready) {
-        stream->ready = stream->relist = stream->opening = true;
+        stream->ready = stream->opening = true;
         stream->noted = false;
         see_again(&stream->again);
     }
@@ -451,7 +407,7 @@ static void beat(struct timer *timer)
     put_status(stream, true);
     if (stream->ready) {
         look(stream, now);
-        list(stream);
+        feed_list(&stream->feed);
     }
     if (stream->ready && now - stream->heard_at > SILENCE)
         ear_drop(stream->feed.ear, "the primary has not been heard of for 10 s");
@@ -565,10 +521,8 @@ static void close_stream(struct feed *feed)
     topology_ask_leave(feed->database->topology, &stream->first);
     topology_ask_leave(feed->database->topology, &stream->see);
     topology_ask_leave(feed->database->topology, &stream->look);
-    topology_ask_leave(feed->database->topology, &stream->list);
     timer_close(&stream->timer);
     timer_close(&stream->ask);
-    buf_clear(&stream->exact);
     timer_close(&stream->again);
     touch_free(stream->latest);
     touch_free_all(&stream->heard.touches);
@@ -607,14 +561,13 @@ struct feed *feed_new_wal(struct database *database, uint64_t keep)
     stream->first.failed = fail_see;
     stream->look = query(stream, stream->look_sql, hear_look, have_looked);
     stream->look.failed = fail_look;
-    stream->list = query(stream, LIST, hear_listed, have_listed);
-    stream->list.failed = fail_list;
     stream->feed.await = await;
+    stream->feed.close = close_stream;
     ring_init(&stream->heard.touches);
     ring_init(&stream->seen.touches);
     timer_init(&stream->timer, database->rooms->loop, beat, stream);
     timer_init(&stream->ask, database->rooms->loop, ask_again, stream);
     timer_init(&stream->again, database->rooms->loop, see_again, stream);
-    feed_begin(&stream->feed, database, close_stream, &events);
+    feed_begin(&stream->feed, database, LIST, &events);
     return &stream->feed;
 }

@@ -37,6 +37,7 @@ struct database {
     bool reopening;
     struct fleet *fleet;       /* that shares the ledger; NULL: it is this process's own */
     struct look *look;         /* .. asks for one of it; see session/member.h */
+    unsigned nfed;             /* transactions of which a feed is to tell what they wrote */
     struct feed *feed;         /* of writes that bypass us; NULL: the settings name none */
     struct channels *channels; /* what sessions listen to; NULL: nobody has until now */
     uint64_t generation; /* grows whenever tables may have changed: statements of before are old */

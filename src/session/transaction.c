@@ -14,6 +14,7 @@ struct transaction {
     uint64_t fed_by;  /* the generation of the feed that is to tell the rest */
     uint64_t lsn;
     struct feed_wish feed;
+    bool fed;                /* counted as one that is to be told */
     bool may_have_committed; /* some of it, before what is the end of the rest */
     union {
         struct lsn_wish lsn;
@@ -37,6 +38,7 @@ static struct transaction *transaction_of(struct session *session)
 
 static void forget(struct transaction *transaction)
 {
+    transaction->database->nfed -= transaction->fed;
     if (transaction->ddl)
         database_ddl_ended(transaction->database);
     ring_leave(&transaction->link);
@@ -111,6 +113,11 @@ void transaction_begin(struct session *session, const struct plan *plan,
         transaction->fed_by = generation;
     footprint_write(plan, pinned, telling, generation == transaction->fed_by ? fed : NULL,
                     &transaction->write, &added);
+    /* What rows are to tell they may not tell in the end. */
+    if (!transaction->fed && footprint_is_fed(&transaction->write, true)) {
+        transaction->fed = true;
+        session->database->nfed++;
+    }
     transaction->awaited += telling != NULL;
     begin(transaction, &added);
 }
@@ -231,7 +238,7 @@ void transaction_end(struct session *session, bool rolled_back)
         forget(transaction);
         return;
     }
-    fed = database->feed && footprint_is_fed(&transaction->write);
+    fed = database->feed && footprint_is_fed(&transaction->write, false);
     if (!database->has_replicas && !fed) {
         commit_now(transaction, 0);
         return;

@@ -76,6 +76,9 @@ MUTANTS = {
         ("src/route/opening.c", "if (opening->ended) {", "if (true) {")], ["--faults", "proxy", "--writes", "0.1"]),
     "the-feed-is-not-waited-for": Mutant("what a feed will tell counts as told", [
         ("src/session/feed.c", "wish->passed = false;\n    wish->queued = true;", "wish->told(wish, true);\n    return;")], ["--feed", "wal"]),
+    "what-rows-leave-open-is-not-asked-for": Mutant("a feed is not listened to where a RETURNING might have told", [
+        ("src/session/transaction.c", "footprint_is_fed(&transaction->write, true)", "footprint_is_fed(&transaction->write, false)")],
+        ["--feed", "notify"]),
     # The fleet.
     "nobody-is-waited-for": Mutant("a write is sent before the others have heard of it", [
         (FLEET, "return fleet->opens && mark->told == mark->heard && heard_by_all(fleet) >= mark->heard_at;", "return true;")], TWO),
