@@ -164,7 +164,7 @@ def test_anybody_may_notify_anything(proxy, c, cluster):
 
 
 def listener(cluster, kind):
-    how = {"notify": "(query = 'LISTEN pgtier_feed' OR query LIKE '%FENCE%')", "wal": "backend_type = 'walsender'"}[kind]
+    how = {"notify": "application_name = 'pgtier listener' AND backend_type = 'client backend'", "wal": "backend_type = 'walsender'"}[kind]
     with psycopg.connect(cluster.primary.url("postgres"), autocommit=True) as admin:
         return [row[0] for row in admin.execute("SELECT pid FROM pg_stat_activity WHERE datname = 'app' AND " + how)]
 
