@@ -15,7 +15,8 @@ def table(cluster):
                         "CREATE TABLE heap (id int)", "app")
     cluster.catch_up()
     yield
-    cluster.primary.sql("DROP TABLE sack, heap; DROP PUBLICATION IF EXISTS pgtier_feed; ALTER ROLE app NOREPLICATION")
+    cluster.primary.sql("DROP TABLE sack, heap; DROP PUBLICATION IF EXISTS pgtier_feed; "
+                        "DROP SCHEMA IF EXISTS pgtier CASCADE; ALTER ROLE app NOREPLICATION")
 
 
 def of_sack(start_alone, **over):
