@@ -20,6 +20,11 @@
 #define ASK_AGAIN  (5 * CLOCK_MS) /* how far it has come, while somebody waits for it */
 #define LOOK_AFTER (5 * CLOCK_SEC)
 
+/* What is behind a commit in the WAL may stay in the primary's memory for seconds, and is not
+ * streamed before it is on disk: a commit takes it there. So many times ASK_AGAIN are waited. */
+enum { NUDGE_AFTER = 10 };
+static const char NUDGE[] = "SELECT pg_catalog.pg_logical_emit_message(true, 'pgtier_nudge', '')";
+
 /* 2000-01-01, from where PostgreSQL counts, in microseconds. */
 #define EPOCH INT64_C(946684800000000)
 
@@ -32,12 +37,13 @@ struct batch {
 
 struct wal_feed {
     struct feed feed;
-    struct control_ask check, make, start, first, see, look;
+    struct control_ask check, make, start, first, see, look, nudge;
     struct timer timer; /* beats */
     struct timer ask;   /* .. for those who wait */
     struct timer again; /* .. to see again */
     char slot[48], sql[160], look_sql[512];
     unsigned attempt;
+    unsigned asked; /* times how far it has come, since somebody waits */
     struct feed_rows rows;
     struct touch *latest;     /* of the transaction that comes */
     struct batch heard, seen; /* the second is asked for */
@@ -94,6 +100,13 @@ static void pass_wishes(struct wal_feed *stream)
 
 static void put_status(struct wal_feed *stream, bool reply);
 
+/* What it was asked before does not matter any more. */
+static void ask_once(struct wal_feed *stream, struct control_ask *ask)
+{
+    topology_ask_leave(stream->feed.database->topology, ask);
+    topology_ask(stream->feed.database->topology, ask);
+}
+
 static void ask_again(struct timer *timer)
 {
     struct wal_feed *stream = wal_feed_of(timer->owner);
@@ -101,6 +114,8 @@ static void ask_again(struct timer *timer)
     if (ring_empty(&stream->feed.wishes))
         return;
     put_status(stream, true);
+    if (++stream->asked == NUDGE_AFTER)
+        ask_once(stream, &stream->nudge);
     timer_start(&stream->ask, ASK_AGAIN);
 }
 
@@ -109,8 +124,10 @@ static void await(struct feed *feed)
     struct wal_feed *stream = wal_feed_of(feed);
 
     pass_wishes(stream);
-    if (!ring_empty(&feed->wishes))
-        ask_again(&stream->ask);
+    if (ring_empty(&feed->wishes))
+        return;
+    stream->asked = 0;
+    ask_again(&stream->ask);
 }
 
 /* ---- until the primary shows it ---- */
@@ -391,8 +408,7 @@ static void look(struct wal_feed *stream, int64_t now)
     if (now - stream->looked_at < LOOK_AFTER)
         return;
     stream->looked_at = now;
-    topology_ask_leave(stream->feed.database->topology, &stream->look);
-    topology_ask(stream->feed.database->topology, &stream->look);
+    ask_once(stream, &stream->look);
 }
 
 /* ---- from the beginning to the end ---- */
@@ -521,6 +537,7 @@ static void close_stream(struct feed *feed)
     topology_ask_leave(feed->database->topology, &stream->first);
     topology_ask_leave(feed->database->topology, &stream->see);
     topology_ask_leave(feed->database->topology, &stream->look);
+    topology_ask_leave(feed->database->topology, &stream->nudge);
     timer_close(&stream->timer);
     timer_close(&stream->ask);
     timer_close(&stream->again);
@@ -561,6 +578,8 @@ struct feed *feed_new_wal(struct database *database, uint64_t keep)
     stream->first.failed = fail_see;
     stream->look = query(stream, stream->look_sql, hear_look, have_looked);
     stream->look.failed = fail_look;
+    stream->nudge = query(stream, NUDGE, NULL, have_looked);
+    stream->nudge.failed = fail_look;
     stream->feed.await = await;
     stream->feed.close = close_stream;
     ring_init(&stream->heard.touches);
