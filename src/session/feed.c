@@ -28,7 +28,7 @@ struct hears {
     struct feed feed;
     struct control_ask listen, fence;
     uint64_t nonce, sent; /* of the last fence; how many there were */
-    bool fencing;         /* .. it has not come back */
+    bool fencing, asking; /* .. it has not come back; the query that sends it has not ended */
     char fence_sql[96];
     struct touch *latest; /* what was heard in this turn */
 };
@@ -76,7 +76,7 @@ static void told(void *owner)
 /* What was committed before a fence was sent has been heard when it comes back. */
 static void send_fence(struct hears *hears)
 {
-    if (hears->fencing || ring_empty(&hears->feed.wishes))
+    if (hears->fencing || hears->asking || ring_empty(&hears->feed.wishes))
         return;
     crypt_random(&hears->nonce, sizeof(hears->nonce));
     hears->sent++;
@@ -84,7 +84,7 @@ static void send_fence(struct hears *hears)
     RING_OF(at, struct feed_wish, link)->batch = hears->sent;
     snprintf(hears->fence_sql, sizeof(hears->fence_sql),
              "SELECT pg_catalog.pg_notify('pgtier_feed', 'FENCE %016" PRIx64 "')", hears->nonce);
-    hears->fencing = ear_ask(hears->feed.ear, &hears->fence);
+    hears->fencing = hears->asking = ear_ask(hears->feed.ear, &hears->fence);
 }
 
 static void await(struct feed *feed)
@@ -164,10 +164,11 @@ static void listens(void *owner)
     feed_listens(&hears_of(owner)->feed);
 }
 
-/* It is a fence once it is heard. */
+/* It is a fence once it is heard, before this or after. */
 static void fenced(void *owner)
 {
-    (void)owner;
+    hears_of(owner)->asking = false;
+    send_fence(owner);
 }
 
 static void failed(void *owner, const char *why)
@@ -180,7 +181,7 @@ static void lost(void *owner, const char *why)
     (void)why;
     told(owner);
     feed_go_deaf(&hears_of(owner)->feed);
-    hears_of(owner)->fencing = false;
+    hears_of(owner)->fencing = hears_of(owner)->asking = false;
     feed_turn(&hears_of(owner)->feed);
 }
 
