@@ -46,13 +46,14 @@ struct wal_feed {
     unsigned asked; /* times how far it has come, since somebody waits */
     struct feed_rows rows;
     struct touch *latest;     /* of the transaction that comes */
+    uint32_t xid;             /* .. its number */
     struct batch heard, seen; /* the second is asked for */
     uint64_t confirmed;       /* all before need not be sent again */
     uint64_t passed;          /* .. has come */
     uint64_t moved, ended;    /* batches: asked for, and in the ledger */
     uint64_t keep;
     int64_t heard_at, looked_at;
-    bool streams, ready, asking, visible, warned;
+    bool streams, ready, visible, warned;
     /* What had ended in the WAL when the slot was made, and was not visible yet, is not streamed:
      * all that a snapshot taken then showed as running must have ended. */
     bool opening, noted;
@@ -78,6 +79,7 @@ static void take_message(struct wal_feed *stream, const struct change *change)
     touch_ddl(latest(stream));
     feed_turn(&stream->feed);
 }
+
 /* ---- who waits for it ---- */
 
 /* A wish that has been passed still waits for the batch that holds what has come until then. */
@@ -138,8 +140,10 @@ static void take_commit(struct wal_feed *stream, const struct change *change)
 {
     feed_rows_end(&stream->rows);
     stream->heard.end = stream->passed = change->end;
-    if (stream->latest)
-        ring_append(&stream->heard.touches, &stream->latest->link);
+    if (!stream->latest)
+        return;
+    ring_append(&stream->heard.touches, &stream->latest->link);
+    buf_put(&stream->heard.xids, &stream->xid, sizeof(stream->xid));
     stream->latest = NULL;
 }
 
@@ -156,16 +160,15 @@ static const char LIST[] =
     " AND" FEED_TELLS_DDL;
 
 /* A snapshot is "xmin:xmax:xip,xip..", whose numbers count further than those of a commit. */
-static bool is_running(const struct slice *snapshot, uint32_t xid)
+static bool is_running(const char *snapshot, uint32_t xid)
 {
-    char *at, *text = mem_text((const char *)snapshot->at, snapshot->len);
+    char *at;
     bool running;
 
-    strtoull(text, &at, 10);
+    strtoull(snapshot, &at, 10);
     running = *at != ':' || (int32_t)(xid - (uint32_t)strtoull(at + 1, &at, 10)) >= 0;
     while (!running && *at && at[1])
         running = (uint32_t)strtoull(at + 1, &at, 10) == xid;
-    mem_free(text);
     return running;
 }
 
@@ -173,14 +176,19 @@ static void hear_snapshot(void *owner, const struct slice *fields, unsigned coun
 {
     struct wal_feed *stream = wal_feed_of(owner);
     struct slice left = buf_slice(&stream->seen.xids);
+    char *snapshot;
 
-    stream->visible = count == 1 && fields[0].at;
+    if (count != 1 || !fields[0].at)
+        return;
+    snapshot = mem_text((const char *)fields[0].at, fields[0].len);
+    stream->visible = true;
     for (; stream->visible && left.len; left = slice_skip(left, sizeof(uint32_t))) {
         uint32_t xid;
 
         memcpy(&xid, left.at, sizeof(xid));
-        stream->visible = !is_running(&fields[0], xid);
+        stream->visible = !is_running(snapshot, xid);
     }
+    mem_free(snapshot);
 }
 
 static void end_batch(struct wal_feed *stream)
@@ -202,7 +210,6 @@ static void have_seen(void *owner)
 {
     struct wal_feed *stream = wal_feed_of(owner);
 
-    stream->asking = false;
     if (!stream->visible) {
         timer_start(&stream->again, SEE_AGAIN);
         return;
@@ -245,7 +252,6 @@ static void fail_see(void *owner, const char *why)
     struct wal_feed *stream = wal_feed_of(owner);
 
     (void)why;
-    stream->asking = false;
     timer_start(&stream->again, TICK);
 }
 
@@ -254,10 +260,8 @@ static void see_again(struct timer *timer)
     struct wal_feed *stream = wal_feed_of(timer->owner);
 
     stream->visible = false;
-    stream->asking =
-        topology_ask(stream->feed.database->topology,
-                     stream->opening && !stream->noted ? &stream->first : &stream->see);
-    if (!stream->asking)
+    if (!topology_ask(stream->feed.database->topology,
+                      stream->opening && !stream->noted ? &stream->first : &stream->see))
         timer_start(&stream->again, TICK);
 }
 
@@ -295,7 +299,7 @@ static void take_change(struct wal_feed *stream, struct slice bytes)
     }
     switch (change.kind) {
     case CHANGE_BEGIN:
-        buf_put(&stream->heard.xids, &change.xid, sizeof(change.xid));
+        stream->xid = change.xid;
         break;
     case CHANGE_COMMIT:
         take_commit(stream, &change);
@@ -509,7 +513,7 @@ static void lost(void *owner, const char *why)
     struct topology *topology = stream->feed.database->topology;
 
     (void)why;
-    stream->streams = stream->ready = stream->opening = stream->asking = false;
+    stream->streams = stream->ready = stream->opening = false;
     stream->confirmed = stream->passed = 0;
     timer_stop(&stream->timer);
     timer_stop(&stream->again);
