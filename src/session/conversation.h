@@ -393,8 +393,8 @@ enum replication_kind replication_kind(struct slice value);
 /* Takes a server of its own; client_login_end follows, or the session ends. */
 void replication_begin(struct session *session, struct slice kind, bool sql);
 size_t replication_pass(struct session *session, struct slice bytes);
-/* What transaction_is_heard has waited for; `err`: in vain. */
-void replication_heard(struct session *session, const struct err *err);
+/* What transaction_is_heard has waited for: what was held is sent. */
+void replication_heard(struct session *session);
 /* The client waits for the rest of a message: nothing else can be told to it. */
 bool replication_is_midway(const struct session *session);
 void replication_end(struct session *session);

@@ -145,15 +145,11 @@ size_t replication_pass(struct session *session, struct slice bytes)
     return bytes.len;
 }
 
-void replication_heard(struct session *session, const struct err *err)
+void replication_heard(struct session *session)
 {
     struct replication *replication = session->replication;
     struct slice held = buf_slice(&replication->held);
 
-    if (err) {
-        session_fatal(session, err);
-        return;
-    }
     replication->waits = false;
     stream_send(session->take.server->stream, &held, 1);
     buf_clear(&replication->held);

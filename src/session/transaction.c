@@ -64,23 +64,32 @@ static void begin(struct transaction *transaction, const struct footprint_write 
     fleet_begin(database->fleet, &transaction->mark, added, transaction->ddl);
 }
 
-static void told(struct fleet_wait *wait, bool good)
+static void told_in_vain(struct session *session)
 {
-    struct session *session = wait->owner;
     struct err err;
 
     err_set(&err, "57P03", "the other proxies of the fleet could not be told of this write");
     err_hint(&err, "Redis, by which they are told (freshness.ledger), must be reachable at least "
                    "once after pgtier has started; see SHOW STATS.");
     if (session->replication) {
-        replication_heard(session, good ? NULL : &err);
-    } else if (good) {
-        steps_on(session);
-    } else {
-        session->request->err = err;
-        session->request->refused = true;
-        steps_failed(session);
+        session_fatal(session, &err);
+        return;
     }
+    session->request->err = err;
+    session->request->refused = true;
+    steps_failed(session);
+}
+
+static void told(struct fleet_wait *wait, bool good)
+{
+    struct session *session = wait->owner;
+
+    if (!good)
+        told_in_vain(session);
+    else if (session->replication)
+        replication_heard(session);
+    else
+        steps_on(session);
 }
 
 bool transaction_is_heard(struct session *session)
