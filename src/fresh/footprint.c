@@ -472,7 +472,7 @@ void footprint_telling(const struct plan *plan, const struct pinned *pinned,
     if (!ref || !ref->certain || !ref->relation || !ref->named || ref->named->triggers)
         return;
     telling->table = ref->named->oid;
-    for (unsigned i = 0; i < ref->relation->ndimensions && telling->count < 8; i++) {
+    for (unsigned i = 0; i < ref->relation->ndimensions; i++) {
         const struct catalog_column *column =
             catalog_column(ref->named, ref->relation->dimensions[i]);
 

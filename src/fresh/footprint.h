@@ -51,7 +51,7 @@ struct footprint_telling {
         enum value_type type;
         uint64_t value, rest[2]; /* the seed of its values' cells; those that stand for all */
         uint8_t dimension;
-    } dims[8];
+    } dims[DIMENSIONS_MAX];
 };
 /* Its count is 0 where nothing can be told by rows, or nothing need be. */
 void footprint_telling(const struct plan *plan, const struct pinned *pinned,

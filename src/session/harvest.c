@@ -16,7 +16,7 @@ struct harvest {
         int field; /* of a row; -1: it has none of this column */
         bool binary;
         uint32_t type;
-    } from[8];
+    } from[DIMENSIONS_MAX];
     struct buf rows;
     bool described, spoilt, whole;
 };
