@@ -837,26 +837,15 @@ static void judge_askers(void **state)
     settings_free(own);
 }
 
-/* What the rules say that a function writes is all that it writes. */
-static void said_functions(void **state)
+struct expected_verdict {
+    const char *sql, *expected;
+};
+
+static void expect_verdicts(const char *rules, const struct expected_verdict *rows, size_t count)
 {
-    static const char rules[] = "databases: { app: { primary: \"postgresql://a@h/a\" } }\n"
-                                "auth: { type: trust }\n"
-                                "functions: { touches: { my_vol: [plain], my_agg: [], "
-                                "public.my_stable: [nowhere] } }\n";
-    static const struct {
-        const char *sql, *expected;
-    } rows[] = {
-        {"SELECT my_vol()", "write - - primary/user_function user_function -"},
-        {"SELECT my_agg(v) FROM plain", "write - - primary/user_function user_function -"},
-        {"SELECT my_stable()", "everything - - primary/user_function user_function -"},
-        {"SELECT public.my_stable()", "everything - - primary/user_function user_function -"},
-        {"SELECT my_vol(); SELECT 1", "everything - - primary/batch batch -"},
-    };
     struct settings *own = load_own(rules);
 
-    (void)state;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+    for (size_t i = 0; i < count; i++) {
         struct request request;
         struct buf out = {0};
 
@@ -870,6 +859,25 @@ static void said_functions(void **state)
     settings_free(own);
 }
 
+/* What the rules say that a function writes is all that it writes. */
+static void said_functions(void **state)
+{
+    static const char rules[] = "databases: { app: { primary: \"postgresql://a@h/a\" } }\n"
+                                "auth: { type: trust }\n"
+                                "functions: { touches: { my_vol: [plain], my_agg: [], "
+                                "public.my_stable: [nowhere] } }\n";
+    static const struct expected_verdict rows[] = {
+        {"SELECT my_vol()", "write - - primary/user_function user_function -"},
+        {"SELECT my_agg(v) FROM plain", "write - - primary/user_function user_function -"},
+        {"SELECT my_stable()", "everything - - primary/user_function user_function -"},
+        {"SELECT public.my_stable()", "everything - - primary/user_function user_function -"},
+        {"SELECT my_vol(); SELECT 1", "everything - - primary/batch batch -"},
+    };
+
+    (void)state;
+    expect_verdicts(rules, rows, sizeof(rows) / sizeof(*rows));
+}
+
 /* What the rules call safe is no write, and its answer is not kept. */
 static void trust_safe_functions(void **state)
 {
@@ -877,9 +885,7 @@ static void trust_safe_functions(void **state)
         "databases: { app: { primary: \"postgresql://a@h/a\" } }\n"
         "auth: { type: trust }\n"
         "functions: { safe: [my_vol, public.my_stable, nextval, my_agg] }\n";
-    static const struct {
-        const char *sql, *expected;
-    } rows[] = {
+    static const struct expected_verdict rows[] = {
         {"SELECT my_vol()", "anything - - replica/none user_function -"},
         {"SELECT public.my_vol()", "anything - - replica/none user_function -"},
         {"SELECT other.my_vol()", "anything - - replica/none user_function -"},
@@ -893,21 +899,9 @@ static void trust_safe_functions(void **state)
          "read - - primary/volatile_function volatile_function -"},
         {"UPDATE plain SET v = my_vol()", "write - - primary/write write -"},
     };
-    struct settings *own = load_own(rules);
 
     (void)state;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-        struct request request;
-        struct buf out = {0};
-
-        begin(&request, own->rules, catalog, rows[i].sql);
-        put_verdict(&request, &ASKER, &out);
-        if (strcmp((const char *)out.at, rows[i].expected) != 0)
-            fail_msg("%s\n  is  %s", rows[i].sql, (const char *)out.at);
-        buf_clear(&out);
-        end(&request);
-    }
-    settings_free(own);
+    expect_verdicts(rules, rows, sizeof(rows) / sizeof(*rows));
 }
 
 static void describe(void **state)
