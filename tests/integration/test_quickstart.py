@@ -23,6 +23,11 @@ def is_open(port):
         return s.connect_ex(("127.0.0.1", port)) == 0
 
 
+def hear_ctrl_c():
+    """Whoever runs the tests in the background has it ignored, which a shell cannot take back."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_once_and_again():
     folder = tempfile.mkdtemp(prefix="pgtier-quickstart-", dir="/tmp")
     os.chmod(folder, 0o755)
@@ -53,7 +58,7 @@ def test_ctrl_c_stops_everything():
     env, ports = environment(folder)
     try:
         with subprocess.Popen([str(ROOT / "quickstart.sh")], env=env, text=True, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, start_new_session=True) as shell:
+                              stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=hear_ctrl_c) as shell:
             said = ""
             for line in shell.stdout:
                 said += line
