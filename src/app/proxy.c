@@ -125,6 +125,7 @@ static bool open_database(struct proxy *proxy, struct database *database,
     database->max_lag = from->max_lag;
     database->has_replicas = from->nreplicas > 0;
     ring_init(&database->transactions);
+    noteds_init(&database->noteds);
     database->ledger = ledger_new(proxy->settings->limits.ledger_cells);
     shapes_init(&database->shapes, proxy->settings->limits.shapes, free_plan);
     database->pools = pool_set_new(proxy->rooms.loop, &pools);

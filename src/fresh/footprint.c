@@ -157,6 +157,15 @@ void footprint_read_anything(struct footprint_read *read)
     look_at_anything(&reader);
 }
 
+void footprint_read_nothing(struct footprint_read *read)
+{
+    struct reader reader = {.read = read};
+
+    read->ncells = 0;
+    read->anything = false;
+    look_at(&reader, CELL_ALL, false);
+}
+
 void footprint_read(const struct plan *plan, const struct pinned *pinned,
                     struct footprint_read *read)
 {

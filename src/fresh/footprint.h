@@ -40,6 +40,8 @@ void footprint_read(const struct plan *plan, const struct pinned *pinned,
 
 /* A read of which nobody knows what it will look at. */
 void footprint_read_anything(struct footprint_read *read);
+/* .. of no relation: only a write of everything matters to it. */
+void footprint_read_nothing(struct footprint_read *read);
 
 /* What the rows that a write returns may tell: values of the one table that it writes which its
  * text does not give. Plain, so that it outlives the plan. */

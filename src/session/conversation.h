@@ -297,6 +297,10 @@ void answer_prove(struct session *session, const struct request *request);
 /* step_route.c */
 struct pool *session_pool(struct session *session, struct node *node);
 
+/* step_need.c */
+/* The server has prepared its transaction. */
+void need_prepared(struct session *session);
+
 /* relay.c */
 /* Messages of a COPY, or the rest of a large message, on their way to the server. */
 void relay_pass(struct session *session, struct slice bytes);
@@ -351,6 +355,12 @@ void transaction_ddl(struct session *session);
 bool transaction_is_heard(struct session *session);
 /* .. it does not wait for that any more. */
 void transaction_stop_waiting(struct session *session);
+/* PREPARE TRANSACTION is about to be sent, or COMMIT or ROLLBACK PREPARED of a transaction of that
+ * name. True: what that has written was noted, and is begun where it is to be committed. */
+void transaction_prepares(struct session *session);
+bool transaction_ends_noted(struct session *session, const char *gid, bool commits);
+/* The server has prepared it. */
+void transaction_prepared(struct session *session, const char *gid);
 /* The server said COMMIT: what was written up to here stays, whatever comes of the rest. */
 void transaction_note_commit(struct session *session);
 bool transaction_committed(const struct session *session);

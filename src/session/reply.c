@@ -220,8 +220,10 @@ static void see_tag(struct session *session, struct slice tag)
     bool all = slice_is(tag, "DISCARD ALL");
 
     hearing_note_tag(session, tag);
-    if (slice_is(tag, "COMMIT") || slice_is(tag, "PREPARE TRANSACTION"))
+    if (slice_is(tag, "COMMIT"))
         transaction_note_commit(session);
+    else if (slice_is(tag, "PREPARE TRANSACTION"))
+        need_prepared(session);
     if (all || slice_is(tag, "DEALLOCATE ALL")) {
         server_forget_statements(session->take.server);
         names_clear(&session->names);

@@ -10,6 +10,7 @@
 #include "pool/pool.h"
 #include "route/topology.h"
 #include "rules/plan.h"
+#include "session/noted.h"
 #include "session/trail.h"
 #include "sql/shapes.h"
 
@@ -33,6 +34,7 @@ struct database {
     unsigned ddl;  /* statements under way that may change the catalog */
     struct statements statements;
     struct ring transactions; /* with writes, or ended and not settled in the ledger yet */
+    struct noteds noteds;     /* .. of those that were prepared */
     struct lsn_wish reopen;   /* after a change of the rules */
     bool reopening;
     struct fleet *fleet;       /* that shares the ledger; NULL: it is this process's own */

@@ -29,7 +29,7 @@ static bool is_ddl(const struct shape *shape)
         case STATEMENT_DO:
         case STATEMENT_CALL:
         case STATEMENT_EXECUTE:
-        case STATEMENT_TWO_PHASE:
+        case STATEMENT_COMMIT_PREPARED:
         case STATEMENT_UTILITY:
         case STATEMENT_UNPARSABLE:
             return true;

@@ -40,11 +40,67 @@ static void need_read(struct session *session, struct request *request)
         request->cacheable = false;
 }
 
+static bool is_single(const struct request *request)
+{
+    return request->nqueries == 1 && !request->unread && !request->open && request->has_text &&
+           request->text.known->shape->nstatements == 1;
+}
+
+/* The name that PREPARE TRANSACTION and its kin give. False where its bytes depend on an encoding,
+ * or are not known. */
+static bool read_gid(const struct request *request, char gid[GID_MAX + 1])
+{
+    const struct value *value = values_get(&request->text.values, 0, 0);
+    int len = value ? value_plain(value, gid, GID_MAX) : -1;
+
+    for (int i = 0; i < len; i++)
+        if (gid[i] & 0x80)
+            return false;
+    gid[len < 0 ? 0 : len] = '\0';
+    return len >= 0;
+}
+
+static enum statement_kind kind_of(const struct request *request)
+{
+    return is_single(request) ? (enum statement_kind)request->text.known->shape->statements[0]
+                              : STATEMENT_EMPTY;
+}
+
+void need_prepared(struct session *session)
+{
+    struct request *request = session->request;
+    char gid[GID_MAX + 1];
+
+    if (request && kind_of(request) == STATEMENT_PREPARE_TRANSACTION && read_gid(request, gid))
+        transaction_prepared(session, gid);
+    else
+        transaction_note_commit(session);
+}
+
+/* What it writes was noted when it was prepared. */
+static bool ends_noted(struct session *session, struct request *request)
+{
+    enum statement_kind kind = kind_of(request);
+    char gid[GID_MAX + 1];
+
+    if ((kind != STATEMENT_COMMIT_PREPARED && kind != STATEMENT_ROLLBACK_PREPARED) ||
+        session->status != 'I' || session->midway || !ring_empty(&session->ahead) ||
+        !read_gid(request, gid) ||
+        !transaction_ends_noted(session, gid, kind == STATEMENT_COMMIT_PREPARED))
+        return false;
+    request->ddl = false;
+    return true;
+}
+
 enum outcome enter_need(struct session *session)
 {
     struct request *request = session->request;
 
     admit_judged(session, request);
+    if (kind_of(request) == STATEMENT_PREPARE_TRANSACTION && session->status == 'T')
+        transaction_prepares(session);
+    if (ends_noted(session, request))
+        return transaction_is_heard(session) ? STEP_ON : STEP_WAIT;
     if (request->ddl)
         transaction_ddl(session);
     if (request->unread)
@@ -58,21 +114,13 @@ enum outcome enter_need(struct session *session)
     return transaction_is_heard(session) ? STEP_ON : STEP_WAIT;
 }
 
-static bool is_single(const struct request *request)
-{
-    const struct shape *shape;
-
-    if (request->nqueries != 1 || request->unread || request->open || !request->has_text)
-        return false;
-    shape = request->text.known->shape;
-    return shape->nstatements == 1 && shape->statements[0] != STATEMENT_CALL &&
-           shape->statements[0] != STATEMENT_DO;
-}
-
 /* Only where nothing else ran can an error, or a ROLLBACK, mean that nothing was written. */
 static bool is_rolled_back(const struct request *request)
 {
-    return is_single(request) && !request->ddl && (request->failed || request->rolled_back);
+    enum statement_kind kind = kind_of(request);
+
+    return is_single(request) && kind != STATEMENT_CALL && kind != STATEMENT_DO && !request->ddl &&
+           (request->failed || request->rolled_back);
 }
 
 void leave_need(struct session *session, bool ok)

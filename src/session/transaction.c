@@ -6,6 +6,8 @@
 
 #include "base/mem.h"
 
+#include <stdio.h>
+
 struct transaction {
     struct database *database;
     struct footprint_write write;
@@ -16,6 +18,11 @@ struct transaction {
     struct feed_wish feed;
     bool fed;                /* counted as one that is to be told */
     bool may_have_committed; /* some of it, before what is the end of the rest */
+    bool prepares;           /* PREPARE TRANSACTION was sent */
+    uint64_t stamp;          /* .. of the ledger, before that */
+    bool prepared;           /* .. and has succeeded: what it has written is noted */
+    struct noted *noted;     /* of the prepared transaction that it ends; or NULL */
+    bool commits;            /* .. by COMMIT PREPARED */
     union {
         struct lsn_wish lsn;
         struct gone_wish gone;
@@ -42,6 +49,7 @@ static void forget(struct transaction *transaction)
     if (transaction->ddl)
         database_ddl_ended(transaction->database);
     ring_leave(&transaction->link);
+    mem_free(transaction->noted);
     mem_free(transaction);
 }
 
@@ -110,6 +118,15 @@ void transaction_stop_waiting(struct session *session)
         fleet_wait_leave(&session->transaction->wait);
 }
 
+/* What rows are to tell they may not tell in the end. */
+static void count_fed(struct transaction *transaction)
+{
+    if (transaction->fed || !footprint_is_fed(&transaction->write, true))
+        return;
+    transaction->fed = true;
+    transaction->database->nfed++;
+}
+
 void transaction_begin(struct session *session, const struct plan *plan,
                        const struct pinned *pinned, const struct footprint_telling *telling)
 {
@@ -122,11 +139,7 @@ void transaction_begin(struct session *session, const struct plan *plan,
         transaction->fed_by = generation;
     footprint_write(plan, pinned, telling, generation == transaction->fed_by ? fed : NULL,
                     &transaction->write, &added);
-    /* What rows are to tell they may not tell in the end. */
-    if (!transaction->fed && footprint_is_fed(&transaction->write, true)) {
-        transaction->fed = true;
-        session->database->nfed++;
-    }
+    count_fed(transaction);
     transaction->awaited += telling != NULL;
     begin(transaction, &added);
 }
@@ -158,13 +171,17 @@ void transaction_harvested(struct session *session)
         session->transaction->awaited--;
 }
 
-void transaction_begin_everything(struct session *session)
+static void begin_everything(struct transaction *transaction)
 {
-    struct transaction *transaction = transaction_of(session);
     struct footprint_write added;
 
     footprint_everything(&transaction->write, &added);
     begin(transaction, &added);
+}
+
+void transaction_begin_everything(struct session *session)
+{
+    begin_everything(transaction_of(session));
 }
 
 void transaction_ddl(struct session *session)
@@ -174,6 +191,90 @@ void transaction_ddl(struct session *session)
     if (!transaction->ddl)
         database_ddl_begins(session->database);
     transaction->ddl = true;
+}
+
+/* Somebody who does not know of a prepared transaction ends it by a write of everything. Since
+ * `stamp` there was none that a member of the fleet has made: none was ended, and no other one has
+ * its name. */
+static bool is_same(struct database *database, uint64_t stamp)
+{
+    struct footprint_read read;
+
+    footprint_read_nothing(&read);
+    return ledger_valid(database->ledger, &read, stamp, false);
+}
+
+void transaction_prepares(struct session *session)
+{
+    struct transaction *transaction = transaction_of(session);
+    struct footprint_read read;
+    struct need need;
+
+    footprint_read_nothing(&read);
+    ledger_need(session->database->ledger, &read, &need);
+    transaction->prepares = true;
+    transaction->stamp = need.stamp;
+}
+
+/* Nothing of it can be seen until it is committed; what is not noted counts as written already, and
+ * as everything then. */
+void transaction_prepared(struct session *session, const char *gid)
+{
+    struct transaction *transaction = session->transaction;
+    struct noteds *noteds = &session->database->noteds;
+    struct noted *noted;
+
+    mem_free(noteds_take(noteds, gid));
+    if (!transaction || !transaction->prepares || transaction->ddl || transaction->write.everything)
+        return;
+    noted = mem_new(sizeof(*noted));
+    snprintf(noted->gid, sizeof(noted->gid), "%s", gid);
+    noted->write = transaction->write;
+    if (transaction->awaited)
+        footprint_unspare(&noted->write);
+    noted->fed_by = transaction->fed_by;
+    noted->stamp = transaction->stamp;
+    noteds_put(noteds, noted);
+    transaction->prepared = true;
+}
+
+bool transaction_ends_noted(struct session *session, const char *gid, bool commits)
+{
+    struct database *database = session->database;
+    struct transaction *transaction;
+    struct noted *noted = session->transaction ? NULL : noteds_take(&database->noteds, gid);
+
+    if (!noted || !is_same(database, noted->stamp)) {
+        mem_free(noted);
+        return false;
+    }
+    transaction = transaction_of(session);
+    transaction->noted = noted;
+    transaction->commits = commits;
+    if (commits && noted->write.ncells) {
+        transaction->write = noted->write;
+        transaction->fed_by = noted->fed_by;
+        count_fed(transaction);
+        begin(transaction, &noted->write);
+    }
+    return true;
+}
+
+/* Where others have ended one of that name meanwhile, it may have been another one. */
+static void end_noted(struct transaction *transaction, bool rolled_back)
+{
+    struct database *database = transaction->database;
+
+    if (!transaction->noted)
+        return;
+    if (is_same(database, transaction->noted->stamp)) {
+        if (rolled_back) {
+            noteds_put(&database->noteds, transaction->noted);
+            transaction->noted = NULL;
+        }
+    } else if (transaction->commits && !rolled_back) {
+        begin_everything(transaction);
+    }
 }
 
 void transaction_note_commit(struct session *session)
@@ -238,7 +339,9 @@ void transaction_end(struct session *session, bool rolled_back)
     database->generation += transaction->ddl;
     if (transaction->awaited)
         footprint_unspare(&transaction->write);
+    rolled_back |= transaction->prepared;
     rolled_back &= !transaction->may_have_committed && !transaction->ddl;
+    end_noted(transaction, rolled_back);
     if (!transaction->written || rolled_back) {
         if (transaction->written && database->fleet)
             fleet_abort(database->fleet, &transaction->mark);
@@ -267,6 +370,8 @@ void transaction_lost(struct session *session, uint32_t pid)
     if (!transaction)
         return;
     fleet_wait_leave(&transaction->wait);
+    if (transaction->commits)
+        begin_everything(transaction);
     if (!transaction->written) {
         forget(transaction);
         return;
@@ -284,13 +389,11 @@ void transactions_blur(struct database *database)
     RING_EACH(link, after, &database->transactions)
     {
         struct transaction *transaction = RING_OF(link, struct transaction, link);
-        struct footprint_write added;
 
-        if (!transaction->written)
-            continue;
-        footprint_everything(&transaction->write, &added);
-        begin(transaction, &added);
+        if (transaction->written)
+            begin_everything(transaction);
     }
+    noteds_clear(&database->noteds);
 }
 
 void transactions_forget(struct database *database)
@@ -309,6 +412,8 @@ void transactions_forget(struct database *database)
         fleet_wait_leave(&transaction->wait);
         fleet_forget(&transaction->mark);
         ring_leave(link);
+        mem_free(transaction->noted);
         mem_free(transaction);
     }
+    noteds_clear(&database->noteds);
 }

@@ -100,11 +100,15 @@ static enum statement_kind transaction(struct analysis *a, PgQuery__TransactionS
     case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_ROLLBACK_TO:
         return STATEMENT_SAVEPOINT;
     case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_PREPARE:
+        return STATEMENT_PREPARE_TRANSACTION;
+    case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_COMMIT_PREPARED:
+        a->writes = true;
+        return STATEMENT_COMMIT_PREPARED;
     case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_ROLLBACK_PREPARED:
         a->writes = true;
-        return STATEMENT_TWO_PHASE;
-    default: /* COMMIT PREPARED: of what another text did */
-        return unknown(a, STATEMENT_TWO_PHASE);
+        return STATEMENT_ROLLBACK_PREPARED;
+    default:
+        return unknown(a, STATEMENT_UTILITY);
     }
 }
 

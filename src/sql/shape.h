@@ -35,7 +35,9 @@
     X(NOTIFY, "notify")                                                                            \
     X(LOCK, "lock")                                                                                \
     X(LOAD, "load")                                                                                \
-    X(TWO_PHASE, "two-phase") /* PREPARE TRANSACTION, COMMIT/ROLLBACK PREPARED */                  \
+    X(PREPARE_TRANSACTION, "prepare transaction")                                                  \
+    X(COMMIT_PREPARED, "commit prepared")                                                          \
+    X(ROLLBACK_PREPARED, "rollback prepared")                                                      \
     X(DO, "do")                                                                                    \
     X(CALL, "call")                                                                                \
     X(DDL, "ddl")                                                                                  \

@@ -51,6 +51,7 @@ class Plan:
     hot: int = 8  # users that half of what clients do is about
     faults: tuple = ()
     first: bool = False  # stop at the first stale read
+    forms: tuple = ()  # of the writes; none: all of them
     relays: dict = dataclasses.field(default_factory=dict)  # "primary", "replica", and "redis": one a proxy
     slowpoke: object = None
 
@@ -148,9 +149,10 @@ def number(text):
 class Client:
     """One connection that reads and writes registers. Where faults are made it comes back after errors."""
 
-    def __init__(self, registers, url, direct, seed, plan):
+    def __init__(self, registers, urls, direct, seed, plan):
         self.r, self.dice, self.seed, self.plan = registers, random.Random(seed), seed, plan
-        self.url, self.direct = url, direct
+        self.urls, self.url, self.direct = urls, urls[seed % len(urls)], direct
+        self.lost = 0  # writes of which it does not know how they ended
         self.fault, self.errors = None, collections.Counter()
         self.thread = threading.Thread(target=self.work)
 
@@ -227,7 +229,7 @@ class Client:
         u = self.some_user() if self.plan.hot < Plan.hot else self.dice.randrange(1, USERS + 1)
         n = (u - 1) * EACH + self.dice.randrange(1, EACH + 1)
         with self.r.writers[u]:
-            form = self.dice.choice(NARROW if time.monotonic() % 3 > 0.4 else WIDE)
+            form = self.dice.choice(self.plan.forms or (NARROW if time.monotonic() % 3 > 0.4 else WIDE))
             if self.plan.faults and self.dice.random() < self.plan.slow:
                 form = slow
             keys = keys_of(u) if form in OF_USER else [n]
@@ -245,13 +247,21 @@ class Client:
             self.r.acknowledge(changes)
             self.r.writes[form.__name__] += 1
 
+    def gid(self):
+        """The same again and again, unless one of that name was ended past the proxies."""
+        return f"register {self.seed}-{self.lost}"
+
     def settle(self, u):
         """Asks the primary what has become of it. A backend that has the statement and no client yet gets time to take its locks."""
+        gid = self.gid()
+        self.lost += 1
         time.sleep(1)
         while True:
             try:
-                with psycopg.connect(self.direct, connect_timeout=5) as direct:
+                with psycopg.connect(self.direct, connect_timeout=5, autocommit=True) as direct:
                     direct.execute("SET lock_timeout = '10s'")
+                    if direct.execute("SELECT 1 FROM pg_prepared_xacts WHERE gid = %s", [gid]).fetchone():
+                        direct.execute(f"ROLLBACK PREPARED '{gid}'")
                     found = {number(k): v for k, v in direct.execute(
                         "SELECT id, data_version FROM business_evaluations WHERE user_id = %s FOR UPDATE", [user(u)]).fetchall()}
                 break
@@ -326,6 +336,22 @@ def pipelined(client, n, u):
         client.c.execute(STEP + "WHERE id = %s", [evaluation(n)])
 
 
+def two_phase_anywhere(client, n, u):
+    two_phase(client, n, u, client.dice.choice(client.urls))
+
+
+def two_phase(client, n, u, url=None):
+    """Prepared by one connection and ended by another one; of that name another one may have been rolled back."""
+    with psycopg.connect(url or client.url, autocommit=True) as other:
+        for end in client.dice.choice([["COMMIT"], ["ROLLBACK", "COMMIT"]]):
+            maker, ender = client.dice.sample([client.c, other], 2)
+            maker.execute("BEGIN")
+            maker.execute(STEP + "WHERE id = %s AND user_id = %s",
+                          [evaluation(n if end == "COMMIT" else client.dice.choice(keys_of(u))), user(u)])
+            maker.execute(f"PREPARE TRANSACTION '{client.gid()}'")
+            ender.execute(f"{end} PREPARED '{client.gid()}'")
+
+
 def rolled_back(client, n, u):
     with client.c.transaction(force_rollback=True):
         client.ask(STEP + "WHERE id = %s", [evaluation(n)])
@@ -333,8 +359,9 @@ def rolled_back(client, n, u):
 
 # Wide writes touch what nearly every read depends on. They come in bursts with quiet between them,
 # or the late replica and the cache would never be new enough to be tried.
-NARROW = [by_id, by_id_and_user, returning, returning_all, by_list, by_array, transaction, two_statements, pipelined, rolled_back]
-WIDE = NARROW + [whole_user, by_join, unpinned, in_a_cte, unbounded]
+NARROW = [by_id, by_id_and_user, returning, returning_all, by_list, by_array, transaction, two_statements, pipelined, two_phase,
+          rolled_back]
+WIDE = NARROW + [whole_user, by_join, unpinned, in_a_cte, unbounded, two_phase_anywhere]
 OF_USER = {whole_user, by_join, unpinned}
 
 
@@ -360,7 +387,8 @@ def run(servers, proxies, plan):
     trouble = Troublemaker(registers, servers, proxies, plan)
     for proxy in proxies:
         trouble.answers.subtract(answers_of(proxy))
-    workers = [Client(registers, proxies[i % len(proxies)].url(), servers.primary.url(), plan.seed * 1000 + i, plan)
+    urls = [proxy.url() for proxy in proxies]
+    workers = [Client(registers, urls, servers.primary.url(), plan.seed * 1000 + i, plan)
                for i in range(plan.clients)]
     for one in [*workers, trouble]:
         one.thread.start()
@@ -411,11 +439,16 @@ def main():
     parser.add_argument("--proxies", type=int, default=1, help="more than one share their ledger through Redis")
     parser.add_argument("--store", choices=["memory", "redis"], default="memory")
     parser.add_argument("--feed", choices=["notify", "wal"], help="by which the proxies are told of writes too")
+    parser.add_argument("--forms", default="", help="of the writes, as the report names them")
     parser.add_argument("--faults", default="", help="of " + ",".join(FAULTS) + "; the replica is late in any case")
     options = parser.parse_args()
     faults = tuple(fault for fault in options.faults.split(",") if fault)
     if set(faults) - set(FAULTS):
         parser.error("--faults takes " + ",".join(FAULTS))
+    known = {form.__name__: form for form in [*WIDE, slow]}
+    forms = tuple(known.get(name) for name in options.forms.split(",") if name)
+    if None in forms:
+        parser.error("--forms takes " + ",".join(known))
     os.environ.setdefault("PGTIER_BIN", str(ROOT / "build/release/pgtier"))
     folder = pathlib.Path(tempfile.mkdtemp(prefix="pgtier-checker-"))
     folder.chmod(0o755)
@@ -443,7 +476,7 @@ def main():
                                 "ALTER TABLE users REPLICA IDENTITY FULL; ALTER TABLE professional_data_audit REPLICA IDENTITY FULL")
             feed(proxies[0], servers, "install")
         plan = Plan(options.clients, options.seconds, options.seed, options.writes, options.slow, options.sleepy, options.hot, faults, options.first,
-                    relays, slowpoke)
+                    forms, relays, slowpoke)
         report = run(servers, proxies, plan)
         print(report.text(), flush=True)
     finally:

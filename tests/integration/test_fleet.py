@@ -354,3 +354,31 @@ def test_many_at_once(fleet):
     for thread in threads:
         thread.join(30)
     assert not faults
+
+
+def prepare(c, n, gid):
+    for sql in "BEGIN", write(n), f"PREPARE TRANSACTION '{gid}'":
+        ask(c, sql)
+
+
+def test_one_prepares_and_another_commits(fleet):
+    a, b = fleet(2)
+    with client(a) as ca, client(b) as cb:
+        prepare(ca, 1, "fleet")
+        value = int(keep(a, ca, read(1))[0][0])
+        assert is_kept(b, cb, read(1))
+        ask(cb, "COMMIT PREPARED 'fleet'")
+        assert int(one(ca, read(1))) == int(one(cb, read(1))) == value + 1
+
+
+def test_a_name_that_others_have_taken_again_is_another_transaction(fleet):
+    a, b = fleet(2)
+    with client(a) as ca, client(b) as cb:
+        for end in "COMMIT", "ROLLBACK":
+            prepare(ca, 1, "again")
+            ask(cb, f"{end} PREPARED 'again'")
+            prepare(cb, 2, "again")
+            value = int(keep(b, cb, read(2))[0][0])
+            assert is_kept(a, ca, read(2))
+            ask(ca, "COMMIT PREPARED 'again'")
+            assert int(one(ca, read(2))) == int(one(cb, read(2))) == value + 1

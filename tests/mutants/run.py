@@ -72,6 +72,11 @@ MUTANTS = {
          "    else if (transaction->written)\n        ledger_abort(database->ledger, &transaction->write);\n"
          "    forget(transaction);\n    return;")],
         ["--writes", "0.1", "--faults", "cut"]),
+    "prepared-transactions-write-nothing": Mutant("COMMIT PREPARED writes nothing of what was noted", [
+        ("src/session/transaction.c", "if (commits && noted->write.ncells) {", "if (false) {")]),
+    "names-are-never-taken-again": Mutant("a prepared transaction of a known name is the one that was noted, whoever has ended one since", [
+        ("src/session/transaction.c", "return ledger_valid(database->ledger, &read, stamp, false);",
+         "return database || stamp;")], [*TWO, "--forms", "two_phase_anywhere,by_id"]),
     "opens-at-once": Mutant("what runs on the primary when the ledger opens is not waited for", [
         ("src/route/opening.c", "if (opening->ended) {", "if (true) {")], ["--faults", "proxy", "--writes", "0.1"]),
     "the-feed-is-not-waited-for": Mutant("what a feed will tell counts as told", [
