@@ -1,4 +1,5 @@
-/* What prepared transactions have written: taken once, replaced by its name, the oldest forgotten. */
+/* What prepared transactions have written: taken once, replaced by its name, the oldest forgotten.
+ */
 #include "session/noted.h"
 
 #include <limits.h>
