@@ -22,7 +22,8 @@
 
 /* KEYS: the fleet, members, log. ARGV: run_id, id, lease, process, message, length of a lease. What
  * this process was before is no member any more. Without a list of members nobody knows who else
- * may still rely on what he heard: that is another epoch, which waits for them. */
+ * may still rely on what he heard: that is another epoch, which waits for them. Its positions begin
+ * at the time (in us): whatever was noted at one of an older epoch is older than all of them. */
 static const char JOIN[] =
     "local t = redis.call('TIME')\n"
     "local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
@@ -31,7 +32,8 @@ static const char JOIN[] =
     " redis.call('EXISTS', KEYS[2], KEYS[3]) < 2 then\n"
     "  redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])\n"
     "  epoch = ARGV[1] .. '.' .. t[1] .. '.' .. t[2]\n"
-    "  redis.call('HSET', KEYS[1], 'epoch', epoch, 'seq', 0, 'opens', now + ARGV[6])\n"
+    "  local first = string.format('%.0f', t[1] * 1000000 + t[2])\n"
+    "  redis.call('HSET', KEYS[1], 'epoch', epoch, 'seq', first, 'opens', now + ARGV[6])\n"
     "end\n"
     "local members = redis.call('HGETALL', KEYS[2])\n"
     "for i = 1, #members, 2 do\n"
@@ -41,7 +43,8 @@ static const char JOIN[] =
     "end\n"
     "redis.call('HSET', KEYS[2], ARGV[2], ARGV[3] .. ' ' .. ARGV[4])\n"
     "local seq = redis.call('HINCRBY', KEYS[1], 'seq', 1)\n"
-    "redis.call('XADD', KEYS[3], 'MAXLEN', '~', " LOG_MESSAGES ", seq .. '-0', ARGV[2], ARGV[5])\n"
+    "redis.call('XADD', KEYS[3], 'MAXLEN', '~', " LOG_MESSAGES
+    ", string.format('%.0f-0', seq), ARGV[2], ARGV[5])\n"
     "return {now, seq, redis.call('HGET', KEYS[1], 'opens'), redis.call('HGETALL', KEYS[2]),"
     " epoch}";
 
@@ -69,7 +72,8 @@ static const char RENEW[] =
 
 #define PUT_MESSAGE(number)                                                                        \
     "local seq = redis.call('HINCRBY', KEYS[1], 'seq', 1)\n"                                       \
-    "redis.call('XADD', KEYS[3], 'MAXLEN', '~', " LOG_MESSAGES ", seq .. '-0', ARGV[2], ARGV["     \
+    "redis.call('XADD', KEYS[3], 'MAXLEN', '~', " LOG_MESSAGES                                     \
+    ", string.format('%.0f-0', seq), ARGV[2], ARGV["                                               \
     "" number "])\n"                                                                               \
     "return seq"
 

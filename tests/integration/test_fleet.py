@@ -290,6 +290,24 @@ def test_all_that_the_fleet_has_is_taken_from_redis(fleet, redis):
             wait_for(lambda: is_open(a) and is_open(b) and figures(a)["members"] == figures(b)["members"] == 2)
 
 
+def test_what_was_noted_before_all_was_taken_is_nothing(fleet, redis):
+    """Positions of another epoch say nothing of this one, however many of them there were."""
+    a, b = fleet(2)
+    with client(a) as ca, client(b) as cb:
+        for _ in range(50):
+            ask(ca, write(1))
+        prepare(ca, 1, "epoch")
+        redis.cli("FLUSHALL")
+        wait_for(lambda: figures(a)["members"] == figures(b)["members"] == 2)
+        ask(cb, "COMMIT PREPARED 'epoch'")
+        wait_for(lambda: is_open(a) and is_open(b))
+        prepare(cb, 2, "epoch")
+        value = int(keep(b, cb, read(2))[0][0])
+        assert is_kept(a, ca, read(2))
+        ask(ca, "COMMIT PREPARED 'epoch'")
+        assert int(one(ca, read(2))) == int(one(cb, read(2))) == value + 1
+
+
 def test_rules_of_their_own(cluster, fleet, start_alone):
     """A member whose relations have other dimensions counts every write of it as one of everything."""
     a, = fleet(1)
