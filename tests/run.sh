@@ -67,6 +67,7 @@ step 'build asan' build asan || finish
 step 'build release' build release || finish
 step 'unit tests' ctest --test-dir build/asan -j 2 --output-on-failure
 step layers python3 tests/lint/layers.py src
+step 'mutants, their lines' /usr/bin/python3 tests/mutants/run.py --check
 step model /usr/bin/python3 tests/model/run.py
 step format format
 step 'integration tests (asan)' pytest asan tests/integration
