@@ -61,7 +61,7 @@ MUTANTS = {
     "replicas-are-believed": Mutant("what a replica answers is not looked at", [
         ("src/session/reply.c",
          "if (!ledger_valid(session->database->ledger, &request->read, request->need.stamp, false))", "if (false)")],
-        ["--writes", "0.1", "--delay", "0", "--faults", "early"]),
+        ["--writes", "0.1", "--delay", "0", "--faults", "early", "--hot", "2", "--forms", "by_id,by_id_and_user,returning_all"]),
     "flights-take-everybody": Mutant("who comes after a write joins a fetch from before it", [
         ("src/cache/flight.c", "is_of_key(flight, ask->key) &&\n            ask->valid(ask->owner, flight->stamp, false))",
          "is_of_key(flight, ask->key))")], unit="test_cache"),
@@ -79,7 +79,7 @@ MUTANTS = {
         ("src/session/transaction.c", "return ledger_valid(database->ledger, &read, stamp, false);",
          "return database || stamp;")], [*TWO, "--forms", "two_phase_anywhere,by_id"]),
     "opens-at-once": Mutant("what runs on the primary when the ledger opens is not waited for", [
-        ("src/route/opening.c", "if (opening->ended) {", "if (true) {")], ["--faults", "proxy", "--writes", "0.1"]),
+        ("src/route/opening.c", "if (opening->ended) {", "if (true) {")], ["--faults", "proxy", "--writes", "0.1", "--forms", "slow,by_id"]),
     "the-feed-is-not-waited-for": Mutant("what a feed will tell counts as told", [
         ("src/session/feed.c", "wish->passed = false;\n    wish->queued = true;", "wish->told(wish, true);\n    return;")], ["--feed", "wal"]),
     "what-rows-leave-open-is-not-asked-for": Mutant("a feed is not listened to where a RETURNING might have told", [
@@ -87,7 +87,8 @@ MUTANTS = {
         ["--feed", "notify"]),
     # The fleet.
     "nobody-is-waited-for": Mutant("a write is sent before the others have heard of it", [
-        (FLEET, "return fleet->opens && mark->told == mark->heard && heard_by_all(fleet) >= mark->heard_at;", "return true;")], TWO),
+        (FLEET, "return fleet->opens && mark->told == mark->heard && heard_by_all(fleet) >= mark->heard_at;", "return true;")],
+        [*TWO, "--writes", "0.05", "--hot", "2", "--forms", "by_id,by_id_and_user"]),
     "trust-for-ever": Mutant("a member that stood still goes on as if nothing had been", [
         (LEDGER, "(!ledger->follows || clock_now() < atomic_load(&ledger->trusted))", "true")],
         ["--proxies", "2", "--faults", "pause", "--hot", "1", "--writes", "0.05", "--sleepy", "1", "--clients", "40"]),
@@ -96,7 +97,7 @@ MUTANTS = {
         [*TWO, "--faults", "part"]),
     "dead-members-leave-nothing": Mutant("what a killed member had under way is forgotten", [
         (FLEET, "fleet->figures.fenced++;\n    start_anew(fleet);", "fleet->figures.fenced++;")],
-        [*TWO, "--faults", "proxy", "--writes", "0.01", "--slow", "1"]),
+        [*TWO, "--faults", "proxy", "--writes", "0.02", "--slow", "1", "--hot", "4"]),
     "ends-are-not-told": Mutant("what others have written was rolled back", [
         (FLEET, "end_remote(fleet, remote, record);", "end_remote(fleet, remote, NULL);")], TWO),
 }
