@@ -97,7 +97,7 @@ MUTANTS = {
         [*TWO, "--faults", "part"]),
     "dead-members-leave-nothing": Mutant("what a killed member had under way is forgotten", [
         (FLEET, "fleet->figures.fenced++;\n    start_anew(fleet);", "fleet->figures.fenced++;")],
-        [*TWO, "--faults", "proxy", "--writes", "0.02", "--slow", "1", "--hot", "4"]),
+        [*TWO, "--faults", "proxy", "--writes", "0.005", "--slow", "1", "--clients", "40"]),
     "ends-are-not-told": Mutant("what others have written was rolled back", [
         (FLEET, "end_remote(fleet, remote, record);", "end_remote(fleet, remote, NULL);")], TWO),
 }
