@@ -54,7 +54,8 @@ static const struct kind_effect EFFECTS[STATEMENT_KIND_COUNT] = {
     [STATEMENT_LOCK] = {IS_BOUND, PLAN_LOCKS},
     [STATEMENT_LOAD] = {IS_BOUND, PLAN_SESSION},
     [STATEMENT_PREPARE_TRANSACTION] = {IS_BOUND, PLAN_TRANSACTION},
-    /* What others have written, and where those are names of today's that may be taken again. */
+    /* What another transaction wrote, unless that is noted. One that is rolled back writes nothing,
+     * and gives its name to the next: whoever has noted the first must hear of it. */
     [STATEMENT_COMMIT_PREPARED] = {MAY_DO_ANYTHING, PLAN_TRANSACTION},
     [STATEMENT_ROLLBACK_PREPARED] = {MAY_DO_ANYTHING, PLAN_TRANSACTION},
     [STATEMENT_DO] = {MAY_DO_ANYTHING, PLAN_UNKNOWN},

@@ -6,9 +6,8 @@
 #include "fresh/footprint.h"
 
 enum {
-    GID_MAX = 199, /* bytes of such a name; PostgreSQL's GIDSIZE */
-    NOTED_MAX =
-        256 /* of a database: the oldest is forgotten, and counts as a write of everything */
+    GID_MAX = 199,  /* bytes of such a name; PostgreSQL's GIDSIZE, less its NUL */
+    NOTED_MAX = 256 /* of a database; one that was forgotten counts as a write of everything */
 };
 
 struct noted {
@@ -19,7 +18,6 @@ struct noted {
     uint64_t stamp;  /* of the ledger before it was prepared */
 };
 
-/* Zeroed: none. */
 struct noteds {
     struct ring ring;
     unsigned count;
